@@ -1,0 +1,1 @@
+"""Queries: Elasticsearch Query DSL and Lucene query strings, compiled to predicates over documents."""

@@ -1,0 +1,1 @@
+"""Rules: which documents matter, and when they make an alert."""

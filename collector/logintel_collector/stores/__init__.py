@@ -1,0 +1,1 @@
+"""Stores: where documents, rows and state are kept."""

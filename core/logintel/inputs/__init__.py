@@ -1,0 +1,1 @@
+"""Inputs: files, sockets and other ways in, for sources to build on."""

@@ -1,0 +1,91 @@
+"""The source: the class that a plugin author writes."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from logintel.batch import Accept, Batch, Cursor
+from logintel.formats import FormatRegistry
+
+
+class InputExhausted(Exception):
+    """Raised by `Source.idle` in a run that ends (`--once`): all there was has been read."""
+
+
+class SourceConfig(BaseModel):
+    """Keys that every source has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(description="Name of this source, unique in the installation.", pattern=r"^[\w.-]{1,100}$")]
+    type: Annotated[str, Field(description="Source type, as `logintel plugin list` shows it.")]
+    service: Annotated[str | None, Field(description="Service that the events belong to.")] = None
+    environment: Annotated[str | None, Field(description="Environment, for example production.")] = None
+    host: Annotated[str | None, Field(description="Host name put on the events; the agent's own by default.")] = None
+    tags: Annotated[tuple[str, ...], Field(description="Tags put on every event of this source.")] = ()
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """What the agent lends a source.
+
+    once     the run ends when all input is read (`--once`)
+    formats  every format that is installed
+    now      the clock, UTC; tests and `logintel parse --now` set it
+    """
+
+    once: bool = False
+    formats: FormatRegistry = field(default_factory=FormatRegistry)
+    now: Any = field(default=lambda: datetime.now(UTC))
+
+
+class Source(ABC):
+    """A place where log records come from. Define `batches` (it can be read again) or `serve` (it is pushed to us).
+
+    The agent makes one instance per configured source, calls one of the two once, and may cancel it at any await:
+    nothing needs saving, since cursors move only when events are delivered. An exception is reported and the source is
+    started again from its cursors, with a growing pause. Bad input must not raise: yield it as an event (see Event).
+    """
+
+    type: ClassVar[str]
+    Config: ClassVar[type[SourceConfig]] = SourceConfig
+    #: Whether two hosts running this source read different things: then the host is part of the source's id.
+    host_local: ClassVar[bool] = True
+
+    def __init__(self, config: Any, context: SourceContext) -> None:
+        self.config = config
+        self.context = context
+
+    def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
+        """Read on from `cursors` (stream name → cursor as saved) and yield batches; replaying must give the same events."""
+        raise NotImplementedError
+
+    async def serve(self, accept: Accept) -> None:
+        """Receive events and `await accept(events)` before answering their sender. Runs until cancelled."""
+        raise NotImplementedError
+
+    async def committed(self, stream: str, cursor: Cursor) -> None:
+        """Called after a stream's events up to `cursor` are delivered and the cursor is saved."""
+
+    async def idle(self, seconds: float) -> None:
+        """Wait before looking for more input. In a run that ends there is no more: raises InputExhausted."""
+        if self.context.once:
+            raise InputExhausted
+        await asyncio.sleep(seconds)
+
+    @classmethod
+    def replayable(cls) -> bool:
+        """Whether the class reads by itself (`batches`)."""
+        return cls.batches is not Source.batches
+
+    @classmethod
+    def pushed(cls) -> bool:
+        """Whether the class is sent to (`serve`)."""
+        return cls.serve is not Source.serve

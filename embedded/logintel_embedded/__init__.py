@@ -1,0 +1,1 @@
+"""Agent and collector in one process, with no server."""

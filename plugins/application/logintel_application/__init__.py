@@ -1,0 +1,1 @@
+"""The application source: log files of applications."""
