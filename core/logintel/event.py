@@ -13,7 +13,7 @@ import orjson
 
 from logintel.identity import Identity
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Level: TypeAlias = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 #: Where an event's timestamp came from, weakest last; stored as metadata.timestamp_from.
 TimestampOrigin: TypeAlias = Literal["record", "previous", "mtime", "received"]

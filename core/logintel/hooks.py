@@ -1,7 +1,7 @@
 """Hooks: how plugins are found and what they register.
 
-A plugin is a module named by an entry point of group `logintel.plugins`. Built-in ones are found the same way. Hooks are
-called once, at start-up, to get classes; nothing is called per event.
+A plugin is a module named by an entry point of group `logintel.plugins`. Built-in ones are found the same way. Hooks
+are called once, at start-up, to get classes; nothing is called per event.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def load_plugins(points: list[EntryPoint] | None = None) -> Plugins:
             offered_sources, offered_formats = _offer(point)
             _refuse_taken({s.type for s in offered_sources} & sources.keys(), "source type")
             _refuse_taken({f.name for f in offered_formats} & formats.keys(), "format")
-        except Exception as error:  # a plugin is foreign code: whatever it raises must not stop the others
+        except Exception as error:  # noqa: BLE001 - a plugin is foreign code: whatever it raises must not stop the others
             broken[point.name] = f"{type(error).__name__}: {error}"
             _log.error("plugin_left_out", plugin=point.name, reason=broken[point.name])
             continue

@@ -24,7 +24,9 @@ class SourceConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(description="Name of this source, unique in the installation.", pattern=r"^[\w.-]{1,100}$")]
+    name: Annotated[
+        str, Field(description="Name of this source, unique in the installation.", pattern=r"^[\w.-]{1,100}$")
+    ]
     type: Annotated[str, Field(description="Source type, as `logintel plugin list` shows it.")]
     service: Annotated[str | None, Field(description="Service that the events belong to.")] = None
     environment: Annotated[str | None, Field(description="Environment, for example production.")] = None
@@ -64,14 +66,14 @@ class Source(ABC):
         self.context = context
 
     def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
-        """Read on from `cursors` (stream name → cursor as saved) and yield batches; replaying must give the same events."""
+        """Read on from `cursors` (stream name → cursor as saved); a replay from a cursor must give the same events."""
         raise NotImplementedError
 
     async def serve(self, accept: Accept) -> None:
         """Receive events and `await accept(events)` before answering their sender. Runs until cancelled."""
         raise NotImplementedError
 
-    async def committed(self, stream: str, cursor: Cursor) -> None:
+    async def committed(self, stream: str, cursor: Cursor) -> None:  # noqa: B027 - a hook that most sources do not need
         """Called after a stream's events up to `cursor` are delivered and the cursor is saved."""
 
     async def idle(self, seconds: float) -> None:
