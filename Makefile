@@ -4,24 +4,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+CORPUS ?= ../shared/corpus
+# Two makes in one checkout install one after the other.
+LOCKED := flock $(CURDIR)
 
-.PHONY: help run test lint corpus lock clean
+.PHONY: help run test lint corpus test-host lock clean
 
 help: ## List these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-$(INSTALLED): setup.cfg pyproject.toml requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "logintel needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Making a virtual environment failed. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "Installing into $(VENV) …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+$(INSTALLED): setup.cfg pyproject.toml requirements.txt packaging/install.sh
+	@$(LOCKED) sh packaging/install.sh $(PYTHON) $(VENV)
 
 run: $(INSTALLED) ## See it work: the sample logs from file to alert. ARGS="/var/log/*.log" watches your own files
-	@LOGINTEL=$(BIN)/logintel sh examples/run.sh $(ARGS)
+	@set -f; LOGINTEL=$(BIN)/logintel sh examples/run.sh $$ARGS
 
-test: $(INSTALLED) lint ## Every test, and lint
+test: $(INSTALLED) lint ## Lint and every test that an ordinary user can run
 	@$(BIN)/python -m pytest
 
 lint: $(INSTALLED) ## ruff and mypy --strict
@@ -30,10 +28,13 @@ lint: $(INSTALLED) ## ruff and mypy --strict
 	@$(BIN)/mypy
 
 corpus: $(INSTALLED) ## Measure the formats on a corpus of real logs (CORPUS=../shared/corpus)
-	@$(BIN)/python $(or $(CORPUS),../shared/corpus)/score.py --logintel $(BIN)/logintel
+	@$(BIN)/python $(CORPUS)/score.py --logintel $(BIN)/logintel
 
-lock: ## Pin what setup.cfg asks for, with hashes, into requirements.txt
+test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose
+	@$(BIN)/python -m pytest tests/host
+
+lock: ## Pin what setup.cfg asks for, with hashes, into requirements.txt (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev setup.cfg -o requirements.txt
 
 clean: ## Remove the virtual environment and what runs left behind
-	rm -rf $(VENV) .run build dist *.egg-info
+	rm -rf $(VENV) .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
