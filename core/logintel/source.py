@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from logintel.batch import Accept, Batch, Cursor
 from logintel.formats import FormatRegistry
+
+_log = structlog.get_logger(__name__)
 
 
 class InputExhausted(Exception):
@@ -40,12 +43,19 @@ class SourceContext:
 
     once     the run ends when all input is read (`--once`)
     formats  every format that is installed
-    now      the clock, UTC; tests and `logintel parse --now` set it
+    now      the clock, UTC
+    report   tells a person what cannot be read, in one line: what, why, what to do; it fails a run that ends
+    notice   tells a person what was left out on purpose
     """
 
     once: bool = False
     formats: FormatRegistry = field(default_factory=FormatRegistry)
-    now: Any = field(default=lambda: datetime.now(UTC))
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    report: Callable[[str], None] = lambda text: _log.error("input_refused", reason=text)
+    notice: Callable[[str], None] = lambda text: _log.warning("input_skipped", reason=text)
+
+
+ConfigClass: TypeAlias = type[SourceConfig]
 
 
 class Source(ABC):
@@ -57,7 +67,7 @@ class Source(ABC):
     """
 
     type: ClassVar[str]
-    Config: ClassVar[type[SourceConfig]] = SourceConfig
+    Config: ClassVar[ConfigClass] = SourceConfig
     #: Whether two hosts running this source read different things: then the host is part of the source's id.
     host_local: ClassVar[bool] = True
 

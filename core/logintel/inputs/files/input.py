@@ -1,0 +1,218 @@
+"""The file input: discovers files, gives each its stream, and yields their batches in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Final
+
+import structlog
+
+from logintel.batch import Batch, Cursor
+from logintel.event import Event
+from logintel.formats import Reading, decode_records
+from logintel.identity import Span
+from logintel.inputs.files.config import FileInputConfig
+from logintel.inputs.files.discovery import Found, scan
+from logintel.inputs.files.registry import Parked, Registry
+from logintel.inputs.files.stream import FileCursor, FileStream, Portion, Replaced
+from logintel.inputs.files.text import HEAD_BYTES, is_binary
+from logintel.source import InputExhausted, SourceContext
+
+#: Seconds between looks at open files, and between looks for new ones.
+POLL: Final = 0.2
+SCAN: Final = 1.0
+#: Seconds without growth after which an open record is taken for whole.
+SETTLE: Final = 1.0
+#: Seconds without growth after which a file is closed (it is found again when it grows).
+QUIET: Final = 30.0
+#: Seconds that a file which looks like a copy in the making (copytruncate) is given to become one.
+COPYING: Final = 60.0
+#: A file that was not written for so long is read with its own date as the reference for stamps without a year.
+OLD: Final = timedelta(days=1)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class FileInput:
+    """Reads the files that `config` names, for a source's `batches`."""
+
+    config: FileInputConfig
+    context: SourceContext
+    registry: Registry = field(init=False)
+    _zone: tzinfo | None = field(init=False)
+    _known_problems: set[str] = field(default_factory=set)
+    _waiting: dict[tuple[int, int], float] = field(default_factory=dict)
+    _scanned: float = -SCAN
+
+    def __post_init__(self) -> None:
+        self.registry = Registry(self._open)
+        self._zone = self.config.zone()
+
+    async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
+        """Batches of all files, a block of each file in turn; ends in a run that ends, else follows them."""
+        self.registry.parked = {name: Parked(name, cursor) for name, cursor in self._readable(cursors)}
+        while True:
+            if time.monotonic() - self._scanned >= SCAN and not (self.context.once and self.registry.open):
+                for batch in await self._look():
+                    yield batch
+            progress = False
+            for stream in list(self.registry.open.values()):
+                for batch in self._turn(stream):
+                    progress = True
+                    yield batch
+            if not progress:
+                await self._idle()
+
+    def _readable(self, cursors: Mapping[str, Cursor]) -> Iterator[tuple[str, FileCursor]]:
+        for name, cursor in cursors.items():
+            try:
+                yield name, FileCursor.from_json(cursor)
+            except ValueError as error:
+                _log.error("cursor_unreadable", stream=name, reason=str(error), effect="its file is read again")
+
+    async def _idle(self) -> None:
+        if not self.context.once:
+            await asyncio.sleep(POLL)
+        elif self.registry.deferred:
+            self._scanned = -SCAN
+        elif not self.registry.open:
+            raise InputExhausted
+
+    async def _look(self) -> list[Batch]:
+        """Look for files: resume those that are known, announce those that are new, end those that are gone."""
+        found = await asyncio.to_thread(scan, self.config.paths, self.config.exclude)
+        self._scanned = time.monotonic()
+        for path, reason in found.problems.items():
+            self._problem(path, reason)
+        batches = [batch for file in self.registry.settle(found.files) for batch in self._meet(file)]
+        for parked in self.registry.orphans({file.inode for file in found.files}):
+            _log.warning("file_gone", path=parked.cursor.path, read_up_to=parked.cursor.print.offset)
+            batches.append(Batch((), None, parked.name, ended=True))
+        return batches
+
+    def _meet(self, found: Found) -> Iterator[Batch]:
+        """A file that is not known yet: announce its stream, unless it must wait or is no text."""
+        if not found.status.st_size or self._looks_copied(found):
+            return
+        try:
+            stream = self._open(found.path)
+        except OSError as error:
+            self._problem(found.path, error.strerror or str(error))
+            return
+        if is_binary(os.pread(stream.fd, HEAD_BYTES, 0), stream.codec):
+            stream.close()
+            self._notice(f"{found.path}: skipped, it is a binary file (NUL bytes at its start)")
+            return
+        self.registry.open[stream.name] = stream
+        yield Batch((), stream.cursor().to_json(), stream.name, stamp=_stamp(stream.modified))
+
+    def _looks_copied(self, found: Found) -> bool:
+        since = self._waiting.setdefault(found.inode, time.monotonic())
+        waits = not self.context.once and time.monotonic() - since < COPYING and self.registry.copied(found)
+        if not waits:
+            del self._waiting[found.inode]
+        return waits
+
+    def _turn(self, stream: FileStream) -> Iterator[Batch]:
+        """One block of one file."""
+        now = time.monotonic()
+        try:
+            grew = stream.read()
+        except Replaced:
+            yield from self._replaced(stream)
+            return
+        except OSError as error:
+            self._problem(stream.path, error.strerror or str(error))
+            self.registry.park(stream)
+            return
+        if grew:
+            stream.grown = now
+        yield from self._hand_over(stream)
+        if grew or stream.cut is not None:
+            return
+        if self.context.once:
+            yield from self._cut(stream, partial_line=True)
+        elif now - stream.grown >= SETTLE and not self._deleted(stream):
+            yield from self._cut(stream, partial_line=False)
+        if self.context.once or now - stream.grown >= QUIET or (self.registry.full and not stream.pending):
+            yield from self._rest(stream)
+
+    def _rest(self, stream: FileStream) -> Iterator[Batch]:
+        """Close a file that does not grow; end its stream if it was deleted meanwhile."""
+        if self._deleted(stream):
+            yield from self._finish(stream)
+        elif stream.name in self.registry.open:
+            self.registry.park(stream)
+
+    def _replaced(self, stream: FileStream) -> Iterator[Batch]:
+        """Truncated: the rest is in the copy that rotation made; else what was taken in is the end of it."""
+        if self.registry.move(stream):
+            return
+        _log.warning("file_truncated", path=stream.path, read_up_to=stream.position + len(stream.pending))
+        yield from self._finish(stream)
+
+    def _finish(self, stream: FileStream) -> Iterator[Batch]:
+        yield from self._cut(stream, partial_line=True)
+        self.registry.forget(stream)
+        yield Batch((), None, stream.name, ended=True)
+
+    def _cut(self, stream: FileStream, *, partial_line: bool) -> Iterator[Batch]:
+        if stream.cut_open_record(partial_line=partial_line):
+            yield Batch((), stream.cursor().to_json(), stream.name)
+            yield from self._hand_over(stream)
+
+    def _hand_over(self, stream: FileStream) -> Iterator[Batch]:
+        """Every whole record that was read."""
+        while stream.pending:
+            before = stream.position
+            portion = stream.portion()
+            if stream.position == before:
+                return
+            events, spans = self._decode(stream, portion)
+            if events:
+                yield Batch(events, stream.cursor().to_json(), stream.name, spans)
+
+    def _decode(self, stream: FileStream, portion: Portion) -> tuple[list[Event], list[Span]]:
+        events: list[Event] = []
+        spans: list[Span] = []
+        decoded = decode_records(stream.format, portion.texts, self._reading(stream))
+        for item, span in zip(decoded, portion.spans, strict=True):
+            for event in item if isinstance(item, tuple) else (item,):
+                event.metadata["path"] = stream.path
+                events.append(event)
+                spans.append(span)
+        if portion.cut:
+            for event in events:
+                event.tags.append("_cut")
+        return events, spans
+
+    def _reading(self, stream: FileStream) -> Reading:
+        now = self.context.now()
+        reference = stream.modified if now - stream.modified > OLD else now
+        return Reading(self._zone or reference.astimezone().tzinfo or UTC, reference)
+
+    def _open(self, path: str) -> FileStream:
+        return FileStream.open(path, self.context.formats.create(self.config.format), self.config.encoding)
+
+    def _deleted(self, stream: FileStream) -> bool:
+        return os.fstat(stream.fd).st_nlink == 0
+
+    def _problem(self, path: str, reason: str) -> None:
+        if path not in self._known_problems:
+            self._known_problems.add(path)
+            self.context.report(f"{path}: {reason}")
+
+    def _notice(self, text: str) -> None:
+        if text not in self._known_problems:
+            self._known_problems.add(text)
+            self.context.notice(text)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

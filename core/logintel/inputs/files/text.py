@@ -1,0 +1,125 @@
+"""Text: splits bytes into lines and decodes them, keeping byte offsets exact in every encoding."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+#: Bytes of a file's head that decide its encoding and whether it is text at all.
+HEAD_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TextCodec:
+    """How the text of one file is encoded.
+
+    name   Python's name of the codec
+    bom    bytes of the byte order mark at the start of the file
+    width  bytes per code unit: 1, 2 or 4
+    """
+
+    name: str
+    bom: int = 0
+    width: int = 1
+
+    @property
+    def newline(self) -> bytes:
+        """A line feed in this encoding."""
+        return "\n".encode(self.name)
+
+    def whole_lines(self, data: bytes) -> int:
+        """Length of the part of `data` that ends with its last line feed."""
+        end = data.rfind(self.newline)
+        while end > 0 and end % self.width:
+            end = data.rfind(self.newline, 0, end + len(self.newline) - 1)
+        return end + self.width if end >= 0 else 0
+
+    def lines(self, data: bytes) -> tuple[list[str], Sequence[int]]:
+        """The lines of `data` (the last may lack its line end), and the byte length of each with its line end.
+
+        Bytes that are not of the encoding become visible `\\xNN`, so that nothing is dropped. Leading NULs, which are
+        holes in the file and no text, go.
+        """
+        if self.width > 1:
+            return self._wide_lines(data)
+        parts = data.split(b"\n")
+        lengths = [len(part) + 1 for part in parts]
+        lengths[-1] -= 1
+        if data.isascii():
+            texts = data.decode("ascii").split("\n")
+        elif self.name == "utf-8":
+            texts = data.decode("utf-8", "backslashreplace").split("\n")
+        else:
+            texts = [part.decode(self.name, "backslashreplace") for part in parts]
+        if not lengths[-1]:
+            texts.pop()
+            lengths.pop()
+        if b"\0" in data:
+            texts = [text.lstrip("\0") for text in texts]
+        if b"\r" in data:
+            texts = [text.removesuffix("\r") for text in texts]
+        return texts, lengths
+
+    def _wide_lines(self, data: bytes) -> tuple[list[str], Sequence[int]]:
+        whole = data.decode(self.name, "surrogatepass" if len(data) % self.width == 0 else "backslashreplace")
+        texts = whole.split("\n")
+        lengths = [len(text.encode(self.name, "surrogatepass")) + self.width for text in texts]
+        lengths[-1] = len(data) - sum(lengths[:-1])
+        if not lengths[-1]:
+            texts.pop()
+            lengths.pop()
+        return [text.removesuffix("\r").encode("utf-8", "backslashreplace").decode() for text in texts], lengths
+
+    def piece(self, data: bytes, limit: int) -> int:
+        """Where to cut a line that is longer than `limit` bytes so that no character is cut."""
+        cut = limit - limit % self.width
+        if self.width == 1 and self.name == "utf-8":
+            while cut > limit - 4 and data[cut] & 0xC0 == 0x80:
+                cut -= 1
+        return cut
+
+
+def codec_of(head: bytes, told: str | None = None) -> TextCodec:
+    """The codec of a file whose first bytes are `head`: its byte order mark, else what was told, else what the bytes
+    show (UTF-16 without a mark has a NUL in every other byte), else UTF-8. Raises LookupError for an unknown name."""
+    for bom, name in _BOMS:
+        if head.startswith(bom):
+            return TextCodec(name, len(bom), _width(name))
+    if told:
+        name = codecs.lookup(told).name
+        name = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
+        return TextCodec(name, 0, _width(name))
+    name = _unmarked_utf16(head) or "utf-8"
+    return TextCodec(name, 0, _width(name))
+
+
+def is_binary(head: bytes, codec: TextCodec) -> bool:
+    """Whether a file that starts with `head` is not text: it has NUL bytes where its encoding has none.
+
+    A leading run of NULs alone is a hole that a truncated log leaves, and is text.
+    """
+    return codec.width == 1 and b"\0" in head.lstrip(b"\0")
+
+
+def _width(name: str) -> int:
+    return 4 if name.startswith("utf-32") else 2 if name.startswith("utf-16") else 1
+
+
+def _unmarked_utf16(head: bytes) -> str | None:
+    even, odd = head[0::2], head[1::2]
+    if len(head) < 8:
+        return None
+    if odd.count(0) > 0.9 * len(odd) and not even.count(0):
+        return "utf-16-le"
+    if even.count(0) > 0.9 * len(even) and not odd.count(0):
+        return "utf-16-be"
+    return None
