@@ -3,7 +3,7 @@
 A command is a module: its docstring is the help (first line short), EXAMPLES stands at the end of `--help`,
 `arguments(parser)` declares its arguments and `run(args)` does it and returns the exit code.
 
-Exit codes: 0 done, 1 the world refused, 2 usage or configuration, 130 interrupted, 141 nobody reads our output any more.
+Exit codes: 0 done, 1 the world refused, 2 usage or configuration, 130 interrupted, 141 nobody reads the output.
 """
 
 from __future__ import annotations

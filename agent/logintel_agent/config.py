@@ -1,0 +1,97 @@
+"""The agent's part of the configuration: its own section and the sources, each by its source type's own model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from logintel.config.document import Document
+from logintel.config.problem import Problem, nearest
+from logintel.config.section import Choice, DataPath, Section, Setting, defaults, setting_of
+from logintel.config.shared import SharedConfig
+from logintel.event import Json
+from logintel.source import SourceConfig
+
+
+class AgentSection(Section):
+    """Keys of the agent itself."""
+
+    data_dir: Annotated[
+        DataPath, Field(description="Directory of checkpoints and dead letters, relative to the data directory.")
+    ] = Path("agent")
+
+
+class _BySourceType(Choice):
+    """Validates a source by the `Config` of the source type that it names."""
+
+    def model(self, value: dict[str, Json], setting: Setting) -> type[BaseModel] | None:
+        source = setting.plugins.sources.get(str(value.get("type")))
+        return source.Config if source else None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            _validated,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda config, info: config.model_dump(mode=info.mode), info_arg=True
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        sources = Setting().plugins.sources
+        return {
+            "anyOf": [
+                {"allOf": [handler(source.Config.__pydantic_core_schema__), {"properties": {"type": {"const": name}}}]}
+                for name, source in sorted(sources.items())
+            ]
+        }
+
+
+def _validated(value: Any, info: ValidationInfo) -> SourceConfig:
+    if isinstance(value, SourceConfig):
+        return value
+    if not isinstance(value, dict):
+        raise PydanticCustomError("source", "expected a source: keys and values, at least name and type")
+    setting = setting_of(info)
+    kind = value.get("type")
+    source = setting.plugins.sources.get(str(kind))
+    if source is None:
+        message = f"unknown source type {kind!r}{nearest(str(kind), setting.plugins.sources)}"
+        problem = "missing" if kind is None else PydanticCustomError("source_type", "{message}", {"message": message})
+        raise ValidationError.from_exception_data("source", [InitErrorDetails(type=problem, loc=("type",), input=kind)])
+    return source.Config.model_validate(value, context=setting)
+
+
+class AgentConfig(SharedConfig):
+    """Top-level keys that the agent reads."""
+
+    agent: Annotated[AgentSection, Field(default_factory=defaults, description="The agent itself.")]
+    sources: Annotated[
+        tuple[Annotated[SourceConfig, _BySourceType()], ...],
+        Field(description="What to read; lists of sources.d/*.yaml are added."),
+    ] = ()
+
+    @classmethod
+    def problems(cls, document: Document) -> Iterator[Problem]:
+        """Two sources of one name: their ids, and with them their events, would be taken for one another."""
+        yield from super().problems(document)
+        sources = document.value.get("sources")
+        first: dict[str, int] = {}
+        for index, source in enumerate(sources if isinstance(sources, list) else []):
+            name = source.get("name") if isinstance(source, dict) else None
+            if not isinstance(name, str):
+                continue
+            if name in first:
+                place = document.place(("sources", first[name], "name"))
+                message = f"the name {name!r} is taken by the source at {place.file}:{place.line}: give another"
+                yield document.problem(("sources", index, "name"), message)
+            first.setdefault(name, index)
+
+    def plan(self) -> list[str]:
+        """The sources that would be read."""
+        lines = [f"source {source.name}: {source.type}" for source in self.sources]
+        return [*super().plan(), *(lines or ["no sources"])]
