@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import ClassVar, Protocol, TypeAlias
 
-from logintel.event import Event
+from logintel.event import UNPARSED, Event
 
 #: What a record decodes to: one event, several (a record that holds a list), or None where it is not of this format.
 Decoded: TypeAlias = "Event | tuple[Event, ...] | None"
@@ -71,3 +71,21 @@ class FormatRegistry:
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self.classes))
+
+
+def decode_records(format_: Format, records: Sequence[str], reading: Reading) -> list[Event | tuple[Event, ...]]:
+    """One entry per record, as `Format.decode`, where a record that is not of the format is an event all the same.
+
+    Such an event keeps its text as raw and message, has the tag `_unparsed`, and metadata.parse_error says why.
+    """
+    return [
+        entry
+        or Event(
+            record,
+            message=record,
+            metadata={"parse_error": f"not a record of format {format_.name!r}"},
+            tags=[UNPARSED],
+            format=format_.name,
+        )
+        for record, entry in zip(records, format_.decode(records, reading), strict=True)
+    ]

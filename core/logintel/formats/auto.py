@@ -1,0 +1,51 @@
+"""auto: whichever built-in format a record is of, found record by record.
+
+Candidates are ranked by how special they are; the one that decoded the stream's last records is tried first, so a
+stream of one format costs one attempt per record. What no format knows is plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.framing import StackTraces
+
+
+class AutoFormat(Format):
+    name: ClassVar[str] = "auto"
+
+    def __init__(self) -> None:
+        from logintel.formats.builtin import RANKED  # noqa: PLC0415 - the list names this class too
+
+        self._ranked: list[Format] = [cls() for cls in RANKED]
+        self._leader: Format | None = None
+
+    def framer(self) -> Framer:
+        return StackTraces()
+
+    def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
+        decoded: list[Decoded] = [None] * len(records)
+        left = list(range(len(records)))
+        best, most = None, 0
+        for format_ in self._order():
+            if not left:
+                break
+            still = []
+            for place, entry in zip(left, format_.decode([records[place] for place in left], reading), strict=True):
+                if entry:
+                    decoded[place] = entry
+                else:
+                    still.append(place)
+            if len(left) - len(still) > most:
+                best, most = format_, len(left) - len(still)
+            left = still
+        # The two general formats at the end fit much that a special one fits better: they never lead.
+        self._leader = best if best is not None and best not in self._ranked[-2:] else self._leader
+        return decoded
+
+    def _order(self) -> list[Format]:
+        if self._leader is None:
+            return self._ranked
+        return [self._leader, *(format_ for format_ in self._ranked if format_ is not self._leader)]

@@ -1,0 +1,142 @@
+"""json: one JSON object a record, whichever logger wrote it.
+
+Knows the names that ECS, logstash, log4j2, bunyan, pino, zap, logrus, slog, Serilog (CLEF), GELF, Python, docker,
+journald, MongoDB, tracing and Zeek give to time, level and message; every other member stays under its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from logintel.event import Event
+from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.json_keys import FIELDS, HOLDERS, LEVELS, MESSAGES, NUMBERS, TIMES, Plan
+from logintel.framing import StackTraces
+from logintel.levels import level_of
+from logintel.timestamps import Clock, clock
+
+#: Plans that are remembered: one for each sequence of member names that was seen.
+_PLANS: Final = 2_000
+
+
+class JsonFormat(Format):
+    name: ClassVar[str] = "json"
+
+    def __init__(self) -> None:
+        self._plans: dict[tuple[str, ...], Plan] = {}
+
+    def framer(self) -> Framer:
+        return StackTraces()
+
+    def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
+        instant = clock(reading)
+        return [self._decode(record, instant) for record in records]
+
+    def _decode(self, record: str, instant: Clock) -> Event | None:
+        start = record[:1]
+        if start != "{":
+            text = record.removeprefix("@cee:").lstrip()
+            if not text.startswith("{"):
+                return None
+        else:
+            text = record
+        try:
+            body = orjson.loads(text)
+        except (orjson.JSONDecodeError, RecursionError):
+            return None
+        return self.event(record, body, instant) if body else None
+
+    def event(self, record: str, body: dict[str, Any], instant: Clock) -> Event:
+        """The event of a decoded object; takes what it knows out of `body`, which becomes the metadata."""
+        names = tuple(body)
+        plan = self._plans.get(names)
+        if plan is None:
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            plan = self._plans[names] = Plan.of(names)
+        event = Event(record, metadata=body, format=self.name)
+        if plan.times:
+            _take_time(event, body, plan.times, instant)
+        if plan.levels:
+            _take_level(event, body, plan.levels)
+        if plan.messages:
+            _take_message(event, body, plan.messages)
+        for key, field in plan.fields:
+            _take_field(event, body, key, field)
+        if plan.holders:
+            for key in plan.holders:
+                _look_inside(event, body[key], instant)
+        return event
+
+
+def _take_time(event: Event, body: dict[str, Any], keys: tuple[str, ...], instant: Clock) -> None:
+    for key in keys:
+        value = body[key]
+        if isinstance(value, dict):
+            value = value.get("$date", value.get("seconds"))
+        stamp = (
+            instant.text(value.strip())
+            if isinstance(value, str)
+            else instant.number(value)
+            if isinstance(value, int | float) and not isinstance(value, bool)
+            else None
+        )
+        if stamp is not None:
+            event.timestamp = stamp
+            if not isinstance(body[key], dict) or len(body[key]) == 1:
+                del body[key]
+            return
+
+
+def _take_level(event: Event, body: dict[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        value = body[key]
+        if isinstance(value, str):
+            level = level_of(value) or (LEVELS[key].get(value.upper()) if len(value) == 1 else None)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            level = NUMBERS[key].get(value)
+        else:
+            level = None
+        if level is not None:
+            event.level = level
+            if value == level:
+                del body[key]
+            elif isinstance(value, str):
+                body["level_text"] = body.pop(key)
+            return
+
+
+def _take_message(event: Event, body: dict[str, Any], keys: tuple[str, ...]) -> None:
+    for key in keys:
+        value = body[key]
+        if isinstance(value, str) and value:
+            event.message = value.removesuffix("\n")
+            del body[key]
+            return
+
+
+def _take_field(event: Event, body: dict[str, Any], key: str, field: str) -> None:
+    value = body[key]
+    if field not in event.fields and value not in ("", None) and isinstance(value, str | int):
+        event.fields[field] = value
+        del body[key]
+
+
+def _look_inside(event: Event, inner: object, instant: Clock) -> None:
+    """An object that some loggers wrap everything in (`fields`, `log`, `data`): fills what is still unknown."""
+    if not isinstance(inner, dict):
+        return
+    if event.timestamp is None:
+        _take_time(event, inner, tuple(key for key in TIMES if key in inner), instant)
+    if event.level is None:
+        _take_level(event, inner, tuple(key for key in LEVELS if key in inner))
+    if not event.message:
+        _take_message(event, inner, tuple(key for key in MESSAGES if key in inner))
+    for key in inner.keys() & FIELDS.keys():
+        _take_field(event, inner, key, FIELDS[key])
+    for key in inner.keys() & HOLDERS:
+        if event.timestamp is None or event.level is None or not event.message:
+            _look_inside(event, inner[key], instant)

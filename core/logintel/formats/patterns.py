@@ -1,0 +1,105 @@
+"""Pattern formats: a format that is a list of anchored patterns whose group names say what each part is.
+
+Groups: `time level message host service thread class_ method_ line_number stack_trace` are the event's own; `pairs` is
+searched for key=value; `service` and the like never become empty; every other group is metadata under its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+from logintel.event import Event, Level
+from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.pairs import pairs
+from logintel.framing import StackTraces
+from logintel.levels import level_of, put_level
+from logintel.timestamps import Clock, clock
+
+_FIELDS: Final = {
+    "host": "host",
+    "service": "service",
+    "thread": "thread",
+    "class_": "class",
+    "method_": "method",
+    "line_number": "line_number",
+    "stack_trace": "stack_trace",
+}
+_NOTHING: Final = frozenset((None, "", "-"))
+#: What only a stack trace has at the start of a line.
+_TRACE: Final = re.compile(
+    r"^(?:[ \t]{1,40}(?:at |File \"|from |#[0-9])|Caused by: |Traceback \(|#[0-9]{1,4} )|^[\w.$]{1,200}(?:Exception|Error)\b",
+    re.MULTILINE,
+)
+
+
+def compiled(*patterns: str) -> tuple[re.Pattern[str], ...]:
+    """Each pattern compiled; they are matched from the first character."""
+    return tuple(re.compile(pattern) for pattern in patterns)
+
+
+def follow(event: Event, rest: str) -> Event:
+    """Put a record's further lines behind its message, and name them where they are a stack trace."""
+    if rest:
+        event.message = f"{event.message}\n{rest}" if event.message else rest
+        if trace := _TRACE.search(rest):
+            event.fields.setdefault("stack_trace", rest[trace.start() :])
+    return event
+
+
+class PatternFormat(Format):
+    """Tries `patterns` on a record's first line, in order; further lines go on the message (a stack trace is named)."""
+
+    patterns: ClassVar[tuple[re.Pattern[str], ...]]
+    #: What this format's letters or words mean; None: the words that all programs use.
+    levels: ClassVar[Mapping[str, Level] | None] = None
+    #: Whether key=value pairs of the message become metadata.
+    pairs: ClassVar[bool] = False
+
+    def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
+        instant = clock(reading)
+        return [self._decode(record, instant) for record in records]
+
+    def framer(self) -> Framer:
+        return StackTraces()
+
+    def _decode(self, record: str, instant: Clock) -> Event | None:
+        head, _, rest = record.partition("\n")
+        head = head.removesuffix("\r")
+        for pattern in self.patterns:
+            if (match := pattern.match(head)) is not None and (
+                event := self._event(record, match, instant)
+            ) is not None:
+                return follow(self.finish(event), rest)
+        return None
+
+    def _event(self, record: str, match: re.Match[str], instant: Clock) -> Event | None:
+        """The event of a match; None where its time is no time."""
+        event = Event(record, format=self.name)
+        metadata = event.metadata
+        for name, value in match.groupdict().items():
+            if value in _NOTHING:
+                continue
+            if name == "message":
+                event.message = value
+            elif name == "time":
+                event.timestamp = instant.text(value)
+                if event.timestamp is None:
+                    return None
+            elif name == "level":
+                put_level(event, value, self.levels.get(value) if self.levels else level_of(value))
+            elif name in _FIELDS:
+                event.fields[_FIELDS[name]] = int(value) if name == "line_number" else value.strip()
+            elif name == "pairs":
+                metadata.update(pairs(value))
+            else:
+                metadata[name] = value.strip()
+        if self.pairs and "=" in event.message:
+            for key, value in pairs(event.message).items():
+                metadata.setdefault(key, value)
+        return event
+
+    def finish(self, event: Event) -> Event:
+        """What the patterns cannot say; most formats have nothing to add."""
+        return event

@@ -1,0 +1,148 @@
+"""text: lines that begin with a time or a level, in whatever brackets and order; the parts in front are told by their looks.
+
+Takes a record whose head shows a time or a level; all else is plain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from logintel.event import Event, Json
+from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.pairs import pairs
+from logintel.formats.patterns import follow
+from logintel.framing import StackTraces
+from logintel.levels import ANY, LETTERS, WORDS, level_of, put_level
+from logintel.timestamps import Clock, clock
+
+#: The parts of a head; after blanks and the separators that stand between them.
+_PART: Final = re.compile(
+    rf"""[\s|,;]*(?:-{{1,3}}[ |]+|:[ ]+)?(?:
+      \[(?P<square>[^\[\]]{{0,300}}(?:\[[^\[\]]{{0,100}}\][^\[\]]{{0,100}}){{0,2}})\]:?
+    | \((?P<round>[^()]{{1,120}})\):?(?=[\s:|-])
+    | <(?P<angle>[^<> ]{{1,100}})>:?(?=[\s:@])
+    | \{{(?P<curly>[\w .:-]{{1,60}})\}}
+    | (?P<level>(?:{ANY}|{ANY.lower()}|{"|".join(word.capitalize() for word in sorted(WORDS, key=len, reverse=True))})(?=[\s:|\]/,]|$)):?
+    )""",
+    re.VERBOSE,
+)
+_SPACE: Final = re.compile(r"[\s|,;*\"]*(?:-{1,3}[ |]+)?")
+#: A word before a level or before a colon: a logger, a program, a thread, a number.
+_WORD: Final = re.compile(r"([^\s\[\]{}()<>|\"=]{1,100}?)(?:\[([0-9]{1,10})\])?(:(?=\s|$)|(?=\s|\|)|$)")
+#: A level among the next few words.
+_LEVEL_AHEAD: Final = re.compile(rf"(?:[^\s\[\]\"=:]{{1,80}}\s{{1,8}}){{1,3}}\[?\b(?:{ANY})\b[\]:\s|]")
+_SOURCE: Final = re.compile(r"([\w./$-]+\.[A-Za-z]{1,6}):([0-9]{1,7})")
+_NUMBER: Final = re.compile(r"[#]?[0-9]{1,20}")
+_NAME: Final = re.compile(r"[A-Za-z_@#][\w.$:/@#<>-]{0,150}")
+#: A head has no more parts than this.
+_MAX_PARTS: Final = 12
+
+
+class TextFormat(Format):
+    name: ClassVar[str] = "text"
+
+    def framer(self) -> Framer:
+        return StackTraces()
+
+    def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
+        instant = clock(reading)
+        return [_decode(record, instant) for record in records]
+
+
+def _decode(record: str, instant: Clock) -> Event | None:
+    head, _, rest = record.partition("\n")
+    event = Event(record, format="text")
+    end = _read_head(event, head, instant)
+    if event.timestamp is None and event.level is None:
+        return None
+    event.message = head[end:].strip()
+    if "=" in event.message:
+        for key, value in pairs(event.message).items():
+            event.metadata.setdefault(key, value)
+    return follow(event, rest)
+
+
+def _read_head(event: Event, head: str, instant: Clock) -> int:
+    """Take the parts of the head, one after the other; where the message begins."""
+    place = 0
+    for _ in range(_MAX_PARTS):
+        start = _SPACE.match(head, place).end()  # type: ignore[union-attr] - it matches the empty text as well
+        if event.timestamp is None and (found := instant.at(head, start)) is not None:
+            event.timestamp, place = found
+            if head[place : place + 1] in (":", "]"):
+                place += 1
+            continue
+        part = _PART.match(head, place)
+        if part is not None:
+            kind = part.lastgroup or ""
+            text = part[kind]
+            if kind == "level":
+                if event.level is not None:
+                    return start
+                put_level(event, text, level_of(text))
+            else:
+                _take_bracket(event, text.strip(), kind, instant)
+            place = part.end()
+            continue
+        taken = _take_word(event, head, start)
+        if not taken:
+            return start if start > place and place else place
+        place = taken
+    return place
+
+
+def _take_bracket(event: Event, text: str, kind: str, instant: Clock) -> None:
+    """What stands in a bracket, by its looks."""
+    if not text:
+        return
+    if event.timestamp is None and (found := instant.at(text)) is not None:
+        event.timestamp = found[0]
+        text = text[found[1] :].strip(" #:")
+        if text:
+            for word in text.split():
+                _take_bracket(event, word, kind, instant)
+        return
+    level = level_of(text) or (LETTERS.get(text) if len(text) == 1 else None)
+    if level is not None and event.level is None:
+        put_level(event, text, level)
+    elif source := _SOURCE.fullmatch(text):
+        event.metadata.setdefault("file", source[1])
+        event.fields.setdefault("line_number", int(source[2]))
+    elif "=" in text:
+        event.metadata.update(pairs(text))
+    elif kind == "square" and "thread" not in event.fields and not _NUMBER.fullmatch(text):
+        event.fields["thread"] = text
+    elif _NUMBER.fullmatch(text) and "pid" not in event.metadata:
+        event.metadata["pid"] = text
+    else:
+        _note(event, text)
+
+
+def _take_word(event: Event, head: str, start: int) -> int:
+    """A bare word that belongs to the head: one that a level or a colon follows. 0: the message begins."""
+    word = _WORD.match(head, start)
+    if word is None or not word[1]:
+        return 0
+    named = _NAME.fullmatch(word[1]) is not None
+    if word[3] == ":" and named and (event.timestamp or event.level):
+        event.fields.setdefault("class", word[1])
+        if word[2]:
+            event.metadata["pid"] = word[2]
+        return word.end()
+    if event.level is None and _LEVEL_AHEAD.match(head, start):
+        if named:
+            event.fields.setdefault("class", word[1])
+        else:
+            _note(event, word[1])
+        return word.end()
+    return 0
+
+
+def _note(event: Event, text: str) -> None:
+    """Keep a part that has no name of its own."""
+    context = event.metadata.setdefault("context", [])
+    if isinstance(context, list):
+        kept: list[Json] = context
+        kept.append(text)

@@ -1,0 +1,56 @@
+"""Levels: the word, letter or number with which a record names its severity, to one of five."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from logintel.event import Event, Level
+
+#: Words as programs write them, upper case. syslog: RFC 5424 6.2.1; JUL: java.util.logging.Level; PostgreSQL: LOG, PANIC.
+WORDS: Final[dict[str, Level]] = {
+    **dict.fromkeys(
+        ("TRACE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5", "FINE", "FINER", "FINEST", "VERBOSE"),
+        "DEBUG",
+    ),
+    **dict.fromkeys(("TRC", "DBG", "DEB", "VRB", "TRIVIA", "FINEST", "DIAG", "DBUG", "VERB"), "DEBUG"),
+    **dict.fromkeys(("INFO", "INFORMATION", "INFORMATIONAL", "INF", "NOTICE", "NOTE", "LOG", "CONFIG"), "INFO"),
+    **dict.fromkeys(("NOTICE", "NTC", "NOTIF", "NOTIFICATION", "STATUS", "HINT", "SUCCESS"), "INFO"),
+    **dict.fromkeys(("WARN", "WARNING", "WRN", "WARNINGS"), "WARN"),
+    **dict.fromkeys(("ERROR", "ERR", "SEVERE", "ERRO", "ERRORS", "FAILURE", "EROR"), "ERROR"),
+    **dict.fromkeys(
+        ("FATAL", "CRITICAL", "CRIT", "CRT", "ALERT", "EMERG", "EMERGENCY", "PANIC", "DPANIC", "FTL"), "FATAL"
+    ),
+}
+#: Letters of formats that document one: klog, logcat, MongoDB, Ruby's Logger, etcd.
+LETTERS: Final[dict[str, Level]] = {
+    "T": "DEBUG", "V": "DEBUG", "D": "DEBUG", "I": "INFO", "N": "INFO", "W": "WARN", "E": "ERROR",
+    "F": "FATAL", "C": "FATAL", "A": "FATAL",
+}  # fmt: skip
+#: RFC 5424, table 2.
+SYSLOG: Final[tuple[Level, ...]] = ("FATAL", "FATAL", "FATAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
+#: bunyan and pino: 10 trace … 60 fatal.
+BUNYAN: Final[dict[int, Level]] = {10: "DEBUG", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "FATAL"}
+#: Python's logging: 10 DEBUG … 50 CRITICAL.
+PYTHON: Final[dict[int, Level]] = {10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERROR", 50: "FATAL"}
+#: An alternation of the words, longest first, for patterns.
+ANY: Final = "|".join(sorted(WORDS, key=len, reverse=True))
+
+_seen: dict[str, Level | None] = {}
+
+
+def level_of(word: str) -> Level | None:
+    """The level that a word names, in any case; None: not a level's name."""
+    try:
+        return _seen[word]
+    except KeyError:
+        level = WORDS.get(word.strip().upper())
+        if len(_seen) < 1000 and len(word) < 20:
+            _seen[word] = level
+        return level
+
+
+def put_level(event: Event, word: str, level: Level | None) -> None:
+    """Set the event's level; the word as written stays in metadata.level_text where it is another."""
+    event.level = level
+    if word != level:
+        event.metadata["level_text"] = word
