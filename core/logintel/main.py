@@ -73,7 +73,11 @@ def _dispatch(argv: list[str]) -> int:
         command = _load(points[name])
     except Exception as error:
         raise Refused(f"command {name!r} cannot be loaded ({_brief(error)}): is logintel installed whole?") from error
-    return command.run(_parser(name, command).parse_args(rest))
+    args = _parser(name, command).parse_args(rest)
+    from logintel import logs  # noqa: PLC0415 - `--version` and `--help` need no logging
+
+    logs.set_up("warning")
+    return command.run(args)
 
 
 def _load(point: EntryPoint) -> Command:

@@ -48,5 +48,7 @@ class Size(int):
         return core_schema.no_info_plain_validator_function(
             lambda value: value if isinstance(value, cls) else cls(str(value)),
             serialization=core_schema.to_string_ser_schema(when_used="json"),
-            json_schema_input_schema=core_schema.str_schema(pattern=f"^{_SIZE.pattern}$"),
+            json_schema_input_schema=core_schema.union_schema(
+                [core_schema.int_schema(ge=0), core_schema.str_schema(pattern=f"^{_SIZE.pattern}$")]
+            ),
         )

@@ -18,6 +18,8 @@ from logintel.config.problem import nearest
 from logintel.event import Json
 
 MAX_SECRET_BYTES: Final = 64 * 1024
+#: What is shorter keeps nothing secret, and hiding it would make any message unreadable.
+MIN_HIDDEN: Final = 4
 _MARK: Final = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
 
 
@@ -32,7 +34,8 @@ class References:
     def hide(self, text: str) -> str:
         """`text` without anything that a reference stood for."""
         for value in sorted(self.values, key=len, reverse=True):
-            text = text.replace(value, "***")
+            if len(value) >= MIN_HIDDEN:
+                text = text.replace(value, "***")
         return text
 
 
@@ -58,7 +61,7 @@ def resolve(document: Document, folder: Path) -> References:
                 return "${"
             references.written[key] = written
             value = _value(match[0], match[1], folder)
-            references.values |= {value} - {""}
+            references.values.add(value)
             return value
 
         try:
