@@ -14,10 +14,12 @@ class Document:
     source  the Elasticsearch document (the seed's mapping): log_id, source_id, timestamp, level, message, raw_log,
             category, tags, metadata, parsed_fields, size_bytes, processing_status, created_at
     body    `source` as JSON bytes, which is what gets stored
+    day     the index's day by event date, `YYYY.MM.DD`; None: outside the accepted range, so in the index of outliers
     """
 
     source: dict[str, Json]
     body: bytes
+    day: str | None = None
 
     @property
     def log_id(self) -> str:

@@ -1,0 +1,139 @@
+"""The embedded collector's store: one SQLite file, written by one thread of its own. Every batch is one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+from logintel_collector.alert import Alert, Changes, RuleState
+from logintel_collector.notifier.outbox import PendingNotification
+from logintel_collector.processor import Processed, stamp
+from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention
+from logintel_collector.stores.errors import explained
+from logintel_collector.stores.sqlite_apply import READER, next_document_id, save
+from logintel_collector.stores.sqlite_file import open_writer, transaction
+from logintel_collector.stores.sqlite_retention import Retention
+
+#: The file's name inside a data directory.
+FILE_NAME: Final = "logintel.sqlite"
+#: Streams that sent nothing for so long are forgotten; nobody replays events that old.
+_IDLE: Final = timedelta(days=30)
+_Params = ParamSpec("_Params")
+_Result = TypeVar("_Result")
+
+
+class Store:
+    """Opened with `Store.open`; the only writer of events. It is also the notifier's Outbox.
+
+    Every call runs on the store's own thread, in the order of the calls, and is durable (fsync) when it returns.
+    All may raise StoreFull (nothing was kept: wait, then call again), StoreLocked, StoreDamaged or StoreError.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, thread: ThreadPoolExecutor, clock: Callable[[], datetime]
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._thread = thread
+        self._clock = clock
+        self._next_id = next_document_id(connection)
+
+    @classmethod
+    async def open(cls, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Store:
+        """The store in file `path`, made or migrated as needed. Raises StoreError, OSError."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+
+        def opened() -> Store:
+            connection = open_writer(path)
+            with explained(path):
+                return cls(path, connection, thread, clock)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(thread, opened)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+
+    async def close(self) -> None:
+        """Finish what was called, then close the file."""
+        await self._call(self._connection.close)
+        self._thread.shutdown(wait=False)
+
+    async def apply(self, processed: Processed, changes: Changes, offset: int) -> None:
+        """All of one batch or nothing: documents, rows, positions, rule states, alerts, outbox, dead letters, offset.
+
+        `offset` is where reading the bus goes on. Applying the same batch again changes nothing.
+        """
+        await self._call(self._apply, processed, changes, offset)
+
+    async def offset(self) -> int | None:
+        """Where reading the bus goes on; None: from its beginning."""
+        return await self._call(self._offset)
+
+    async def positions(self) -> dict[bytes, bytes]:
+        """The repeat map: stream → last seq that is stored."""
+        return await self._call(self._positions)
+
+    async def rule_states(self) -> list[RuleState]:
+        """Every rule's state, group by group."""
+        return await self._call(sqlite_alerts.rule_states, self._connection)
+
+    async def open_alerts(self) -> list[Alert]:
+        """Alerts that are neither resolved nor closed, oldest first."""
+        return await self._call(sqlite_alerts.open_alerts, self._connection)
+
+    async def total_indexed(self) -> int:
+        """Documents in the index."""
+        return await self._call(self._total_indexed)
+
+    async def expire(self, retention: Retention) -> int:
+        """Delete a bounded number of the oldest events beyond `retention`; how many. 0: nothing is left to delete."""
+        return await self._call(self._expire, retention)
+
+    async def pending(self, channel: str, now: str, limit: int) -> Sequence[PendingNotification]:
+        """See Outbox."""
+        return await self._call(sqlite_outbox.pending, self._connection, channel, now, limit)
+
+    async def delivered(self, notification_id: str, channel: str) -> None:
+        """See Outbox."""
+        await self._call(sqlite_outbox.delivered, self._connection, notification_id, channel)
+
+    async def failed(self, notification_id: str, channel: str, error: str, retry_at: str | None) -> None:
+        """See Outbox."""
+        await self._call(sqlite_outbox.failed, self._connection, notification_id, channel, error, retry_at)
+
+    async def _call(
+        self, function: Callable[_Params, _Result], *args: _Params.args, **kwargs: _Params.kwargs
+    ) -> _Result:
+        def explaining() -> _Result:
+            with explained(self.path):
+                return function(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, explaining)
+
+    def _apply(self, processed: Processed, changes: Changes, offset: int) -> None:
+        now = stamp(self._clock())
+        with transaction(self._connection):
+            next_id = save(self._connection, processed, changes, offset, first_id=self._next_id, now=now)
+        self._next_id = next_id
+
+    def _offset(self) -> int | None:
+        row = self._connection.execute("SELECT position FROM bus_offsets WHERE reader = ?", (READER,)).fetchone()
+        return int(row[0]) if row else None
+
+    def _positions(self) -> dict[bytes, bytes]:
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM stream_positions WHERE seen_at < ?", (stamp(self._clock() - _IDLE),))
+        return dict(self._connection.execute("SELECT stream, seq FROM stream_positions"))
+
+    def _total_indexed(self) -> int:
+        return int(self._connection.execute("SELECT count(*) FROM log_entries").fetchone()[0])
+
+    def _expire(self, retention: Retention) -> int:
+        with transaction(self._connection):
+            return sqlite_retention.expire(self._connection, retention, self._clock())

@@ -1,0 +1,79 @@
+"""Retention of the SQLite file: the oldest events go, a bounded number at a time. Synchronous; for the writer's thread.
+
+Age is counted from arrival (created_at), not from the event's own date: a year-old file that is read today would
+otherwise be deleted as it is indexed. Ids rise with arrival, so the oldest are the lowest. The file does not shrink;
+its free pages are used again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import orjson
+
+from logintel_collector.processor import stamp
+from logintel_collector.stores.sqlite_terms import BLOCK_BITS, block_text
+
+#: Blocks deleted in one call: some milliseconds each, so that indexing hardly waits.
+_BLOCKS_A_CALL: Final = 64
+#: A notification that every channel is done with is kept so long, for a repeat to find it.
+_TOLD: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much is kept: not longer than `days` since arrival, not more than `max_bytes` of file in use."""
+
+    days: float = 30
+    max_bytes: int = 5 * 1024**3
+
+
+def expire(connection: sqlite3.Connection, retention: Retention, now: datetime) -> int:
+    """Delete the oldest blocks that are too old or too much; how many documents."""
+    oldest = stamp(now - timedelta(days=min(retention.days, 365_000)))
+    connection.execute("DELETE FROM dead_letters WHERE created_at < ?", (oldest,))
+    connection.execute(
+        "DELETE FROM outbox WHERE created_at < ? AND id IN (SELECT notification_id FROM outbox_deliveries "
+        "GROUP BY notification_id HAVING count(retry_at) = 0)",
+        (stamp(now - _TOLD),),
+    )
+    row = connection.execute("SELECT document_id, created_at FROM log_entries ORDER BY document_id LIMIT 1").fetchone()
+    if row is None or (row[1] >= oldest and _used(connection) <= retention.max_bytes):
+        return 0
+    too_much = _used(connection) > retention.max_bytes
+    return _delete(connection, row[0] >> BLOCK_BITS, None if too_much else oldest)
+
+
+def _used(connection: sqlite3.Connection) -> int:
+    """Bytes of the file that hold something."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _delete(connection: sqlite3.Connection, first: int, before: str | None) -> int:
+    """Delete whole blocks from `first` on, as far as they arrived `before` (None: all of this call's)."""
+    rows = connection.execute(
+        "SELECT document_id, created_at, body FROM log_entries JOIN documents ON documents.id = document_id "
+        "WHERE document_id >= ? ORDER BY document_id LIMIT ?",
+        (first << BLOCK_BITS, _BLOCKS_A_CALL << BLOCK_BITS),
+    )
+    blocks: dict[int, list[str]] = {}
+    last = 0
+    for number, created_at, body in rows:
+        block = number >> BLOCK_BITS
+        if block not in blocks and (len(blocks) == _BLOCKS_A_CALL or (before is not None and created_at >= before)):
+            break
+        blocks.setdefault(block, []).append(body)
+        last = number
+    connection.executemany(
+        "INSERT INTO document_terms (document_terms, rowid, text) VALUES ('delete', ?, ?)",
+        ((block, block_text(map(orjson.loads, bodies))) for block, bodies in blocks.items()),
+    )
+    connection.execute("DELETE FROM documents WHERE id <= ?", (last,))
+    connection.execute("DELETE FROM log_entries WHERE document_id <= ?", (last,))
+    return sum(map(len, blocks.values()))

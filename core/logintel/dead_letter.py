@@ -1,0 +1,33 @@
+"""The dead letter: a record that could not go on, whole, with why. The one shape for agent and collector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+#: Where a record was refused; a replay enters again there.
+Stage: TypeAlias = Literal["format", "process", "send", "processor", "indexer", "recorder"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One refused record.
+
+    log_id          the event's id; where the record does not tell it, an id made from its stream and seq
+    stage           what refused it
+    reason          one word that can be counted, e.g. `undecodable`
+    error           what exactly was wrong, for a person; holds no content of the record
+    attempts        how often it was tried
+    original        the record's bytes as they were received
+    config_version  the configuration under which it was refused; "" where there is none
+    created_at      UTC, 27 characters
+    """
+
+    log_id: str
+    stage: Stage
+    reason: str
+    error: str
+    attempts: int
+    original: bytes
+    config_version: str
+    created_at: str
