@@ -1,1 +1,1 @@
-"""Rules: which documents matter, and when they make an alert."""
+"""Alert rules: files of rules, and what decides whether matching events make an alert."""

@@ -1,0 +1,127 @@
+"""The episode: the alert of one group from its first breach until it is over, and what people are told of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any, Final, Literal, TypeAlias
+
+from logintel.event import Json
+from logintel.identity import named_id
+from logintel_collector.alert import Alert, Notification, Severity
+from logintel_collector.rules.breach import SAMPLES, Breach
+from logintel_collector.rules.conditions import ThresholdConditions
+from logintel_collector.rules.group import Sighting, instant, timestamp
+from logintel_collector.rules.rule import Rule
+
+#: Why a notification is made.
+Occasion: TypeAlias = Literal["opened", "escalated", "repeated", "resolved"]
+
+SEVERITIES: Final[tuple[Severity, ...]] = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
+#: Longest title (the column's width), and text of a value or a message in an alert, characters.
+MAX_TITLE: Final = 255
+MAX_VALUE: Final = 100
+MAX_MESSAGE: Final = 300
+
+
+def opened(rule: Rule, seen: Sighting, breach: Breach, samples: list[str]) -> Alert:
+    """The alert that a breach begins. Its id comes from the rule, the group and the event that made the breach."""
+    group = {group.field: value for group, value in zip(rule.conditions.group_by, seen.values, strict=True)}
+    document, at = seen.document, timestamp(seen.at)
+    where = ", ".join(f"{field.rpartition('.')[2]}={_text(value)}" for field, value in group.items())
+    metadata: dict[str, Json] = {
+        "rule": rule.name,
+        "group": {field: _cut(value) for field, value in group.items()},
+        "where": where,
+        "window": _window(rule),
+        "count": 0,
+        "value": 0,
+        "threshold": breach.threshold,
+        "first_seen": timestamp(breach.first),
+        "last_seen": at,
+        "log_ids": list(samples[-min(breach.value, SAMPLES) :]),
+        "message": str(document.source.get("message", ""))[:MAX_MESSAGE],
+    }
+    alert = Alert(
+        id=named_id("alert", rule.id, seen.key, document.timestamp, document.log_id),
+        title=(f"{rule.name}: {where}" if where else rule.name)[:MAX_TITLE],
+        description="",
+        severity=breach.severity,
+        status="OPEN",
+        source_id=_optional(document.source.get("source_id")),
+        log_entry_id=document.log_id,
+        rule_id=rule.id,
+        triggered_at=at,
+        metadata=metadata,
+    )
+    _count(alert, rule, breach, at)
+    return alert
+
+
+def continued(alert: Alert, rule: Rule, breach: Breach, at: int) -> bool:
+    """Count one more breach into its alert. Whether that made it more severe."""
+    worse = SEVERITIES.index(breach.severity) > SEVERITIES.index(alert.severity)
+    if worse:
+        alert.severity = breach.severity
+        alert.metadata["threshold"] = breach.threshold
+    _count(alert, rule, breach, timestamp(at))
+    return worse
+
+
+def resolved(alert: Alert, at: str, why: str) -> None:
+    """End the episode."""
+    alert.status, alert.resolved_at = "RESOLVED", at
+    alert.metadata["resolution"] = why
+
+
+def last_seen(alert: Alert) -> int:
+    """When the newest event of the episode happened, microseconds."""
+    return instant(str(alert.metadata["last_seen"]))
+
+
+def notification(alert: Alert, occasion: Occasion, number: int, now: int) -> Notification:
+    """What people are told now; the alert's `number`th time."""
+    name = named_id("notification", alert.id, str(number))
+    body: dict[str, Any] = {"id": name, "occasion": occasion, "created_at": timestamp(now), "alert": asdict(alert)}
+    return Notification(name, alert.id, body, timestamp(now))
+
+
+def snapshot(alert: Alert) -> Alert:
+    """A copy that later events do not change."""
+    return replace(alert, metadata=dict(alert.metadata))
+
+
+def _count(alert: Alert, rule: Rule, breach: Breach, at: str) -> None:
+    seen = alert.metadata
+    seen["count"] = int(str(seen["count"])) + breach.counted
+    seen["value"] = max(int(str(seen["value"])), breach.value)
+    seen["first_seen"] = min(str(seen["first_seen"]), timestamp(breach.first))
+    seen["last_seen"] = max(str(seen["last_seen"]), at)
+    seen["reason"] = _reason(seen)
+    alert.description = "\n".join(filter(None, (rule.config.description, str(seen["reason"]))))
+
+
+def _reason(seen: dict[str, Json]) -> str:
+    where = f" with {seen['where']}" if seen["where"] else ""
+    if seen["threshold"] is None:
+        return f"{seen['count']} matching event{'' if seen['count'] == 1 else 's'}{where}"
+    return f"{seen['value']} events in {seen['window']}{where}, threshold {seen['threshold']}"
+
+
+def _window(rule: Rule) -> str | None:
+    return rule.conditions.window.size if isinstance(rule.conditions, ThresholdConditions) else None
+
+
+def _text(value: Json) -> str:
+    return str(_cut("(none)" if value is None else value))
+
+
+def _cut(value: Json) -> Json:
+    """Numbers and short text as they are, everything else as text of bounded length."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
+
+
+def _optional(value: Json) -> str | None:
+    return None if value is None else str(value)
