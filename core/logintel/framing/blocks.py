@@ -6,18 +6,18 @@ import re
 from typing import Final, Protocol
 
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)')
-_ELEMENT: Final = re.compile(r"<([A-Za-z_][A-Za-z0-9_.:-]*+)")
+_ELEMENT: Final = re.compile(r"<([A-Za-z_][A-Za-z0-9_.:-]*+)([^<>]*>)?")
 
 
 class Block(Protocol):
-    """What is left open by the lines so far."""
+    """What the lines so far leave open."""
 
     @property
     def open(self) -> bool:
         """Whether more lines are needed."""
 
-    def add(self, line: str) -> None:
-        """Take the next line."""
+    def take(self, line: str) -> bool:
+        """Whether the next line belongs to the block; if not, the block ends unfinished."""
 
 
 class JsonBlock:
@@ -31,17 +31,21 @@ class JsonBlock:
         """Whether a bracket waits for its partner."""
         return self._depth > 0
 
-    def add(self, line: str) -> None:
-        """Count the brackets of `line`."""
+    def take(self, line: str) -> bool:
+        """Count the brackets of a line that can be JSON."""
+        if line[:1] not in ' \t"{}[],':
+            self._depth = 0
+            return False
         bare = _STRING.sub("", line)
         self._depth += bare.count("{") + bare.count("[") - bare.count("}") - bare.count("]")
+        return True
 
 
 class XmlBlock:
-    """The first element; what stands before it (declaration, comments) belongs to it."""
+    """The first element; a declaration before it belongs to it."""
 
     def __init__(self) -> None:
-        self._element = ""
+        self._end = ""
         self._closed = False
 
     @property
@@ -49,25 +53,26 @@ class XmlBlock:
         """Whether the first element's end is still to come."""
         return not self._closed
 
-    def add(self, line: str) -> None:
+    def take(self, line: str) -> bool:
         """Look for the first element, then for its end."""
-        if not self._element:
+        if not self._end:
             found = _ELEMENT.search(line)
             if not found:
-                return
-            self._element = found[1]
-            self._closed = line.rstrip().endswith("/>") and line.count("<", found.start()) == 1
-        self._closed = self._closed or f"</{self._element}>" in line
+                return True
+            self._end = f"</{found[1]}>"
+            self._closed = (found[2] or "").endswith("/>")
+        self._closed = self._closed or self._end in line
+        return True
 
 
-def block_at(line: str) -> Block | None:
+#: By the state of the record.
+BLOCKS: Final[dict[str, type[Block]]] = {"json": JsonBlock, "xml": XmlBlock}
+
+
+def block_at(state: str, line: str) -> Block | None:
     """The block that a record's first line opens and does not close."""
-    block: Block
-    if line[:1] in ("{", "["):
-        block = JsonBlock()
-    elif line[:1] == "<" and line[1:2] and (line[1] in "?!" or line[1].isalpha()):
-        block = XmlBlock()
-    else:
+    if state not in BLOCKS:
         return None
-    block.add(line)
+    block = BLOCKS[state]()
+    block.take(line)
     return block if block.open else None

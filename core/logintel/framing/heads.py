@@ -1,47 +1,60 @@
-"""Heads: what a line starts with when it is a record of its own (a stamp, a level, a syslog priority, JSON)."""
+"""Heads: what a line starts with when it is a record of its own (a stamp, a level, a syslog priority, JSON).
+
+Each line is matched here once, so alternatives begin with one character or class: the rest is tried only where it fits.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_DAY: Final = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _LEVEL: Final = (
-    r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|SEVERE|FATAL|CRITICAL|CRIT|ALERT|EMERG|PANIC|FINE|FINER|FINEST)"
+    r"(?:INFO|WARN(?:ING)?|ERROR|DEBUG|TRACE|NOTICE|SEVERE|FATAL|CRIT(?:ICAL)?|ALERT|EMERG|PANIC|FINE(?:R|ST)?)"
 )
-#: A date or a time of day.
-_STAMP: Final = (
+_LEVEL_ANY_CASE: Final = r"(?i:info|warn|error|debug|trace|notice|fatal|crit|alert|emerg)"
+#: A date or a time of day, from its first digit on.
+_DIGITS: Final = (
     r"(?:"
     r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?![0-9])"  # 2024-01-31, 2024/1/31
-    r"|[0-9]{1,2}[-/. ](?:[0-9]{1,2}|[A-Z][a-z]{2})[-/. ][0-9]{2,4}[ T:,]{1,2}[0-9]{1,2}[:.][0-9]{2}"  # 31/Jan/2024:10:00
     r"|[0-9]{2}:[0-9]{2}:[0-9]{2}(?![0-9])"  # 10:00:00
-    r"|[0-9]{6} {1,2}[0-9]{1,2}:[0-9]{2}:[0-9]{2}"  # 240131 10:00:00 (old MySQL)
+    # 31/Jan/2024:10:00, 31.01.24 10:00, 31-Jan 10:00
+    r"|[0-9]{1,2}[-/. ](?:[0-9]{1,2}|[A-Z][a-z]{2})(?:[-/. ][0-9]{2,4})?[ T:,]{1,2}[0-9]{1,2}[:.][0-9]{2}"
+    r"|[0-9]{6} {1,2}[0-9]{1,2}:[0-9]{2}:"  # 240131 10:00:00 (old MySQL)
     r"|[0-9]{10}(?:[0-9]{3})?[. ,:\t\]]"  # seconds or milliseconds since 1970
-    r"|" + _MONTH + r" {1,2}[0-9]{1,2},? (?:[0-9]{4},? )?[0-9]{1,2}:[0-9]{2}"  # Jan 31 10:00, Jan 31, 2024 10:00
-    r"|" + _DAY + r",? (?:" + _MONTH + r"|[0-9]{1,2}) "  # Wed Jan 31, Wed, 31 Jan
     r")"
 )
-#: A stamp, or a level, or a syslog priority: what logs of lines begin each record with.
+#: The same, from the name of a month or day on: Jan 31 10:00, Jan 31, 2024 10:00, Wed Jan 31, Wed, 31 Jan
+_NAMED: Final = (
+    r"[A-Z][a-z]{2}(?: {1,2}[0-9]{1,2},? (?:[0-9]{4},? )?[0-9]{1,2}:[0-9]{2}"
+    r"|,? (?:[A-Z][a-z]{2} {1,2}[0-9]|[0-9]{1,2} [A-Z][a-z]{2} ))"
+)
+_STAMP: Final = rf"(?:{_DIGITS}|{_NAMED})"
+#: Words in brackets before a stamp: [1:M] 18 Jul 2025, [12036]{-1}[-1/-1] 2025-08-18
+_BRACKETED: Final = r"[\[({<][^\])}>\"]{1,30}[\])}>] ?"
+#: A stamp, a level or a syslog priority: what logs begin each record with.
 _MARK: Final = (
-    r"(?:"
-    r"[\[(\"<]?" + _STAMP + r"|\[ *[0-9]+\.[0-9]+s?\]"  # ...; seconds since start: kernel, JVM
-    r"|\[?" + _LEVEL + r"(?:[\]:|,\t]| +[\[(|:-]?" + r"| *$)"
-    r"|\[(?i:trace|debug|info|notice|warn|warning|error|fatal|critical|crit|alert|emerg)\]"
-    r"|[A-Z][0-9]{4}(?:[0-9]{2})? [0-9]{2}:[0-9]{2}:"  # klog I0131 10:00:00, CockroachDB
-    r"|<[0-9]{1,3}>"
-    r")"
+    _DIGITS
+    + rf"|{_NAMED}"
+    + rf"|(?=[A-Z]{{2}}){_LEVEL}[\]|,\t ]"
+    + r"|[A-Z][0-9]{4}(?:[0-9]{2})? [0-9]{2}:[0-9]{2}:"  # klog I0131 10:00:00, CockroachDB
+    + rf"|\[(?:{_STAMP}|{_LEVEL_ANY_CASE}| *[0-9]+\.[0-9]+s?\])"  # the last: seconds since start (kernel, JVM)
+    + r"|<[0-9]{1,3}>"
+    + rf"|[(\"]{_STAMP}"
+    + rf"|{_BRACKETED}(?:{_BRACKETED}){{0,2}}[\[(]?{_STAMP}"
 )
-#: Begins a record, whatever came before.
+#: MySQL's general log, where the stamp of the line before goes for this one too.
+_MYSQL: Final = r"[0-9]++ (?:Query|Connect|Quit|Execute|Prepare|Init DB|Close stmt|Field List)\t"
+#: Begins a record, whatever came before. What matches depends on the matched text and one character more.
 HEAD: Final = re.compile(
-    r"[ \t]*+(?:"
-    + _MARK
-    + r"|\{[\"']|\[\{[\"']|[0-9]{1,3}(?:\.[0-9]{1,3}){3}[ ,:]"
-    + r"|(?:time|ts|t|timestamp|level|lvl|severity)=|CEF:[0-9]|LEEF:[0-9])"
+    rf"[ \t]*+(?:{_MARK}"
+    r"|\{[\"']|\[\{[\"']|[0-9]{1,3}(?:\.[0-9]{1,3}){3}[ ,:]"
+    rf"|(?:time|ts|timestamp|level|lvl|severity|t)=|CEF:[0-9]|LEEF:[0-9]|{_MYSQL})"
 )
-#: Begins a record of a log whose records all begin so: lines without a head go on with it.
-MARKED: Final = re.compile(r"[ \t]*+" + _MARK)
 #: First of the two lines of java.util.logging's SimpleFormatter; the second begins with the level.
-JUL: Final = re.compile(_MONTH + r" {1,2}[0-9]{1,2}, [0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AP]M [^ ]+ [^ ]+ *$")
+JUL: Final = r"[A-Z][a-z]{2} {1,2}[0-9]{1,2}, [0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AP]M [^ ]+ [^ ]+ *$"
+#: Begins a record of a log whose records all begin so: lines without a head go on with it.
+MARKED: Final = rf"[ \t]*+(?:{_MARK}|(?=[A-Z]{{2}}){_LEVEL}:)"
 #: Signs, anywhere near the front, that a line without a head may still be a record in a form of its own.
-FOREIGN: Final = re.compile(r"[0-9]{1,2}:[0-9]{2}:[0-9]{2}|" + r"\b" + _LEVEL + r"\b|^[^ =]{1,30}=[^ =]")
+FOREIGN: Final = re.compile(
+    rf"[0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}|\b{_LEVEL}\b|^[^ =]{{1,30}}=[^ =]|^# (?:Time|User@Host|Query_time): "
+)

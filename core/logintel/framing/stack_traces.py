@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from logintel.framing.blocks import Block, block_at
 from logintel.framing.heads import FOREIGN, HEAD
 from logintel.framing.limits import MAX_CHARACTERS, MAX_LINES
-from logintel.framing.states import CONTINUES, MARKED_STATE, following, opening
+from logintel.framing.states import CONTINUES, JUL_STATE, MARKED_STATE, following, opening
+
+#: No line starts with it.
+_NO_HEAD: Final = "\n"
+
+
+def _head_of(line: str) -> str:
+    """What any line needs to begin with to have the head that `line` has; "" if it has none."""
+    found = HEAD.match(line)
+    return line[: found.end() + 1] if found and found.end() < len(line) else ""
 
 
 class StackTraces:
@@ -23,13 +33,16 @@ class StackTraces:
         self._lines = 0
         self._characters = 0
         self._last = ""
+        self._head = _NO_HEAD
         self._state: str | None = None
         self._block: Block | None = None
 
     def starts(self, lines: Sequence[str]) -> Sequence[int]:
         """The lines that do not go on with the record before them."""
-        has_head = HEAD.match
-        headless = [index for index, line in enumerate(lines) if not has_head(line)]
+        headless = self._headless(lines)
+        if not headless and lines:
+            self._begin(lines[-1])
+            return range(len(lines))
         found: list[int] = []
         done = 0
         for index in headless:
@@ -54,6 +67,16 @@ class StackTraces:
         """A further line of a trace may always come."""
         return False
 
+    def _headless(self, lines: Sequence[str]) -> list[int]:
+        """The lines without a head. Lines of one log begin alike, so those that do are not matched again."""
+        head = self._head
+        unlike = [index for index, line in enumerate(lines) if not line.startswith(head)]
+        has_head = HEAD.match
+        headless = [index for index in unlike if not has_head(lines[index])]
+        if len(headless) < len(unlike):
+            self._head = next(filter(None, map(_head_of, (lines[index] for index in reversed(unlike)))), _NO_HEAD)
+        return headless
+
     def _begin(self, line: str) -> None:
         self._lines = 1
         self._characters = len(line) + 1
@@ -70,19 +93,18 @@ class StackTraces:
             return False
         if self._state is None:
             self._state = opening(self._last)
-            self._block = block_at(self._last)
+            self._block = block_at(self._state, self._last)
         if self._block:
-            self._block.add(line)
+            taken = self._block.take(line)
             if not self._block.open:
                 self._block = None
-            return True
+            return taken
         found = CONTINUES[self._state].match(line)
-        if found:
-            self._state = following(self._state, found.lastgroup)
-        elif not (self._last.endswith("\\") or self._joins_marked(line)):
+        if not (found or self._last.endswith("\\") or self._joins_marked(line)):
             return False
+        self._state = following(self._state, found.lastgroup if found else None)
         self._last = line
         return True
 
     def _joins_marked(self, line: str) -> bool:
-        return self._state == MARKED_STATE and not FOREIGN.search(line, 0, 150)
+        return self._state in (MARKED_STATE, JUL_STATE) and not FOREIGN.search(line, 0, 150)
