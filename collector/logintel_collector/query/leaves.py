@@ -1,0 +1,243 @@
+"""Leaves: what asking one field for one value means, by the field's type. Shared by Query DSL and query strings.
+
+Everything here raises ValueError with the reason where Elasticsearch refuses the value.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from logintel.event import Json
+from logintel_collector.query import numerals
+from logintel_collector.query.analysis import fold as folded
+from logintel_collector.query.analysis import lower
+from logintel_collector.query.dates import Moment, bound
+from logintel_collector.query.glob import glob_parts
+from logintel_collector.query.mapping import Field, Mapping
+from logintel_collector.query.reading import text_of
+from logintel_collector.query.tree import (
+    Between,
+    DateIn,
+    Exists,
+    Flag,
+    Like,
+    Node,
+    Nothing,
+    NumberIn,
+    OneOf,
+    Phrase,
+    any_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of a range as given; None: open. `zone` is for dates that name none."""
+
+    low: Json = None
+    high: Json = None
+    low_open: bool = False
+    high_open: bool = False
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """Makes leaves against one mapping; `now` is the clock of date math."""
+
+    mapping: Mapping
+    now: Callable[[], datetime]
+
+    def term(self, field: Field, value: Json, *, fold: bool = False) -> Node:
+        """The field has exactly this value; a text field this term."""
+        return self.terms(field, (value,), fold=fold)
+
+    def terms(self, field: Field, values: Iterable[Json], *, fold: bool = False) -> Node:
+        """The field has one of the values."""
+        values = list(values)
+        if field.kind in ("keyword", "text"):
+            return _one_of(field, [required_text(value) for value in values], fold=fold)
+        if field.kind == "dynamic":
+            return any_of(self._views(field, lambda view: self.terms(view, values, fold=fold)))
+        if field.kind == "object":
+            return Nothing()
+        if fold:
+            raise ValueError(f"field {field.path} of type {_type(field)} does not support case_insensitive")
+        return any_of(self._exactly(field, value) for value in values)
+
+    def words(self, field: Field, text: str) -> list[Node]:
+        """One node a term of the analysed text; of a field that is not text, its whole value."""
+        if field.kind != "text" and not self._is_text(field):
+            return [self.term(field, text)]
+        view = self._text_view(field)
+        return [OneOf(view, frozenset((term,))) for term in view.analyzer.terms(text) if term is not None]
+
+    def phrase(self, field: Field, text: str) -> Node | None:
+        """The terms of the text in a row; None where no term is left."""
+        if field.kind != "text" and not self._is_text(field):
+            return self.term(field, text)
+        view = self._text_view(field)
+        placed = [(term, place) for place, term in enumerate(view.analyzer.terms(text)) if term is not None]
+        if len(placed) < 2:
+            return OneOf(view, frozenset((placed[0][0],))) if placed else None
+        first = placed[0][1]
+        return Phrase(view, tuple((term, place - first) for term, place in placed))
+
+    def like(self, field: Field, pattern: str, *, fold: bool = False) -> Node:
+        """The value (of a text field: a term) fits a pattern with `*` and `?`."""
+        return self._pattern(field, glob_parts(pattern), "wildcard", fold=fold)
+
+    def prefix(self, field: Field, text: str, *, fold: bool = False) -> Node:
+        """The value (of a text field: a term) begins with the text."""
+        return self._pattern(field, (tuple(text), ()), "prefix", fold=fold)
+
+    def range(self, field: Field, limits: Limits) -> Node:
+        """The value lies between the limits."""
+        if field.kind in ("keyword", "text"):
+            low, high = (None if x is None else required_text(x) for x in (limits.low, limits.high))
+            return Between(field, low, high, limits.low_open, limits.high_open)
+        if field.kind == "dynamic":
+            return any_of(self._views(field, lambda view: self.range(view, limits)))
+        if field.kind == "date":
+            return DateIn(field, *self._instants(limits))
+        if field.kind == "object":
+            return Nothing()
+        if field.kind not in ("whole", "float"):
+            raise ValueError(f"field {field.path} of type {_type(field)} does not support range")
+        low_number, high_number = _numbers(field, limits)
+        if low_number is not None and high_number is not None and low_number > high_number:
+            return Nothing()
+        return NumberIn(field, low_number, high_number)
+
+    def exists(self, field: Field) -> Node:
+        """The field has an indexed value."""
+        return Exists(field)
+
+    def _pattern(self, field: Field, parts: tuple[tuple[str | None, ...], ...], name: str, *, fold: bool) -> Node:
+        if field.kind == "dynamic":
+            return self._pattern(self.mapping.views(field)[0], parts, name, fold=fold)
+        if field.kind == "object":
+            return Nothing()
+        if field.kind not in ("keyword", "text"):
+            raise ValueError(
+                f"field {field.path} of type {_type(field)} does not support {name}: only keyword and text do"
+            )
+        if fold or field.lowercase:
+            small = folded if fold else lower
+            parts = tuple(tuple(char and small(char) for char in part) for part in parts)
+        return Like(field, parts, fold)
+
+    def _exactly(self, field: Field, value: Json) -> Node:
+        """A value of a field that is neither keyword nor text."""
+        if field.kind == "boolean":
+            return Flag(field, truth(value))
+        if field.kind == "date":
+            return DateIn(field, *self._instants(Limits(value, value)))
+        if field.kind == "whole":
+            exact = numerals.decimal(value)
+            number = numerals.whole(str(exact), field.bits)
+            return Nothing() if number is None or number != exact else NumberIn(field, number, number)
+        if field.kind == "float":
+            real = numerals.as_float(numerals.decimal(value), field.bits)
+            return Nothing() if real is None else NumberIn(field, real, real)
+        raise ValueError(f"field {field.path} of type {_type(field)} can only be asked whether it exists")
+
+    def _views(self, field: Field, make: Callable[[Field], Node]) -> Iterable[Node]:
+        """The node for each type a field may get that can hold such a value."""
+        string, *others = self.mapping.views(field)
+        yield make(string)
+        for view in others:
+            try:
+                yield make(view)
+            except ValueError:  # a value that this type refuses cannot be one of its values
+                continue
+
+    def _is_text(self, field: Field) -> bool:
+        return field.kind == "dynamic" and self.mapping.views(field)[0].kind == "text"
+
+    def _text_view(self, field: Field) -> Field:
+        return field if field.kind == "text" else self.mapping.views(field)[0]
+
+    def _instants(self, limits: Limits) -> tuple[int | Moment | None, int | Moment | None]:
+        low = high = None
+        if limits.low is not None:
+            text = required_text(limits.low)
+            low = bound(text, limits.zone, self.now, up=limits.low_open, shift=int(limits.low_open))
+        if limits.high is not None:
+            text = required_text(limits.high)
+            high = bound(text, limits.zone, self.now, up=not limits.high_open, shift=-int(limits.high_open))
+        return low, high
+
+
+def required_text(value: Json) -> str:
+    """A scalar of a query as text. Raises ValueError for null, arrays and objects."""
+    text = text_of(value)
+    if text is None:
+        raise ValueError("expected a string, number or boolean")
+    return text
+
+
+def truth(value: Json) -> bool:
+    """A boolean of a query: true, false, "true" or "false"; anything else is refused."""
+    text = required_text(value)
+    if text not in ("true", "false"):
+        raise ValueError(f"{value!r} is not a boolean: expected true or false")
+    return text == "true"
+
+
+def utf16(text: str) -> int:
+    """Length in UTF-16 units, in which ignore_above counts."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _one_of(field: Field, values: list[str], *, fold: bool) -> Node:
+    if field.lowercase:
+        values = [lower(value) for value in values]
+    if field.ignore_above is not None:
+        values = [value for value in values if utf16(value) <= field.ignore_above]
+    if fold:
+        values = [folded(value) for value in values]
+    return OneOf(field, frozenset(values), fold) if values else Nothing()
+
+
+def _numbers(field: Field, limits: Limits) -> tuple[float | None, float | None]:
+    ends: list[float | None] = []
+    for value, is_open, low in ((limits.low, limits.low_open, True), (limits.high, limits.high_open, False)):
+        if value is None:
+            ends.append(None)
+            continue
+        exact = numerals.decimal(value)
+        if field.kind == "whole":
+            ends.append(numerals.whole_bound(exact, field.bits, low=low, inclusive=not is_open))
+            continue
+        number = numerals.as_float(exact, field.bits)
+        if number is None:
+            raise ValueError(f"{value!r} is out of range for {_type(field)}")
+        ends.append(_beside(number, field.bits, up=low) if is_open else number)
+    return ends[0], ends[1]
+
+
+def _beside(number: float, bits: int, *, up: bool) -> float:
+    """The next float of `bits`."""
+    if bits == 64:
+        return math.nextafter(number, math.inf if up else -math.inf)
+    (code,) = struct.unpack("<i", struct.pack("<f", number or 0.0))
+    away = up == (number >= 0)
+    if number == 0:
+        code = 1 if up else -(2**31) + 1
+    else:
+        code += 1 if away else -1
+    (beside,) = struct.unpack("<f", struct.pack("<i", code))
+    return float(beside)
+
+
+def _type(field: Field) -> str:
+    if field.kind == "whole":
+        return {8: "byte", 16: "short", 32: "integer"}.get(field.bits, "long")
+    if field.kind == "float":
+        return "float" if field.bits == 32 else "double"
+    return "geo or other special type" if field.kind == "opaque" else field.kind

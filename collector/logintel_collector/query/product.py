@@ -1,0 +1,68 @@
+"""The product's index mapping: the seed's in full, as it is sent to Elasticsearch.
+
+Beyond the seed: `message.log` (the seed's log_analyzer), `metadata` strings as keyword without date detection (Elasticsearch's
+default would cut them at 256 characters and guess dates), and no guessing of fields outside `metadata`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_KEYWORD: Final = {"type": "keyword"}
+_TEXT: Final = {"type": "text", "analyzer": "standard"}
+
+PRODUCT_MAPPING: Final[dict[str, Any]] = {
+    "settings": {
+        "index": {"query": {"default_field": ["message"]}},
+        "analysis": {
+            "analyzer": {
+                "log_analyzer": {
+                    "type": "custom",
+                    "tokenizer": "standard",
+                    "filter": ["lowercase", "stop", "snowball"],
+                }
+            }
+        },
+    },
+    "mappings": {
+        "dynamic": "false",
+        "date_detection": False,
+        "dynamic_templates": [
+            {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
+            {"doubles": {"match_mapping_type": "double", "mapping": {"type": "double"}}},
+        ],
+        "properties": {
+            "log_id": _KEYWORD,
+            "source_id": _KEYWORD,
+            "timestamp": {"type": "date", "format": "strict_date_optional_time||epoch_millis"},
+            "level": _KEYWORD,
+            "message": {
+                **_TEXT,
+                "fields": {
+                    "keyword": {"type": "keyword", "ignore_above": 256},
+                    "log": {"type": "text", "analyzer": "log_analyzer"},
+                },
+            },
+            "raw_log": _TEXT,
+            "category": _KEYWORD,
+            "tags": _KEYWORD,
+            "metadata": {"type": "object", "dynamic": "true"},
+            "parsed_fields": {
+                "type": "object",
+                "properties": {
+                    "host": _KEYWORD,
+                    "service": _KEYWORD,
+                    "thread": _KEYWORD,
+                    "class": _KEYWORD,
+                    "method": _KEYWORD,
+                    "line_number": {"type": "integer"},
+                    "stack_trace": {"type": "text"},
+                },
+            },
+            "geo_location": {"type": "geo_point"},
+            "size_bytes": {"type": "integer"},
+            "processing_status": _KEYWORD,
+            "created_at": {"type": "date"},
+        },
+    },
+}

@@ -1,0 +1,140 @@
+"""Reading: the values of a field out of a document, as Elasticsearch sees it.
+
+Arrays are flat, arrays of objects too; `a.b` as one key is the same as `b` inside `a`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from logintel.event import Json
+from logintel_collector.query.analysis import Analyzer
+
+Source: TypeAlias = Mapping[str, Json]
+
+
+def values_of(path: tuple[str, ...]) -> Callable[[Source], Json]:
+    """A function from document to the value at `path`: one value, a list of them (perhaps nested), or None."""
+    if len(path) == 1:
+        return _Top(path[0])
+    first, second = path[0], ".".join(path[1:])
+    whole = ".".join(path)
+    single = len(path) == 2
+
+    def read(source: Source) -> Json:
+        inner = source.get(first)
+        if single and inner.__class__ is dict and whole not in source:
+            return inner.get(second)  # type: ignore[union-attr]  # its class was just seen to be dict
+        return list(_gathered(source, path))
+
+    return read
+
+
+class _Top:
+    """Reads one key of the document itself."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, source: Source) -> Json:
+        return source.get(self._key)
+
+
+def flat(value: Json) -> Iterator[Json]:
+    """The leaves of a value: arrays opened, null left out."""
+    if isinstance(value, list):
+        for item in value:
+            yield from flat(item)
+    elif value is not None:
+        yield value
+
+
+def _gathered(value: object, path: tuple[str, ...]) -> Iterator[Json]:
+    """Every value at `path` below `value`, for each way to join the parts of the path into keys."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _gathered(item, path)
+    if not isinstance(value, Mapping):
+        return
+    for size in range(1, len(path) + 1):
+        key = ".".join(path[:size])
+        if key not in value:
+            continue
+        if size == len(path):
+            yield value[key]
+        else:
+            yield from _gathered(value[key], path[size:])
+
+
+def text_of(value: Json) -> str | None:
+    """A scalar as a keyword or text field indexes it; None for null and objects."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    return None
+
+
+class TextReader:
+    """Terms of one text field. The last document's are kept, so that all queries of a mapping analyse it once.
+
+    A document is recognised by being the same object: it must not be changed between two readings.
+    """
+
+    __slots__ = ("_analyzer", "_last", "_values")
+
+    def __init__(self, path: tuple[str, ...], analyzer: Analyzer) -> None:
+        self._values = values_of(path)
+        self._analyzer = analyzer
+        self._last = _Read({}, None)
+
+    def terms(self, source: Source) -> list[str | None]:
+        """The terms; the index is the position, None a hole."""
+        read = self._read(source)
+        if read.terms is None:
+            texts = [text for value in flat(read.value) if (text := text_of(value)) is not None]
+            read.terms = self._analyzer.all_terms(texts)
+        return read.terms
+
+    def vocabulary(self, source: Source) -> frozenset[str | None]:
+        """The set of terms (and perhaps None)."""
+        read = self._read(source)
+        if read.vocabulary is None:
+            read.vocabulary = frozenset(self.terms(source))
+        return read.vocabulary
+
+    def may_have(self, source: Source, term: str) -> bool:
+        """False when the text cannot have the term, without analysing it: where terms stand verbatim in ASCII text."""
+        read = self._read(source)
+        value = read.value
+        if value is None:
+            return False
+        if read.terms is not None or not self._analyzer.verbatim or value.__class__ is not str:
+            return True
+        if read.lowered is None:
+            read.lowered = value.lower() if value.isascii() else ""  # type: ignore[union-attr]  # str, see above
+        return not read.lowered or term in read.lowered
+
+    def _read(self, source: Source) -> _Read:
+        last = self._last
+        if last.source is not source:
+            self._last = last = _Read(source, self._values(source))
+        return last
+
+
+class _Read:
+    """What is known of one document so far."""
+
+    __slots__ = ("lowered", "source", "terms", "value", "vocabulary")
+
+    def __init__(self, source: Source, value: Json) -> None:
+        self.source = source
+        self.value = value
+        self.lowered: str | None = None
+        self.terms: list[str | None] | None = None
+        self.vocabulary: frozenset[str | None] | None = None

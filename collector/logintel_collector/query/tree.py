@@ -1,0 +1,167 @@
+"""The predicate tree that every query becomes: plain data, for evaluation, narrowing, witnesses and explanations.
+
+Inner nodes are AllOf, AnyOf, Not, Everything, Nothing; leaves name a field and what its values (of a text field: its
+terms) must be. A leaf is true when any one of the field's values is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from logintel_collector.query.dates import Moment
+from logintel_collector.query.mapping import Field
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """Always true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Never true."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """True when each is."""
+
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """True when `needed` or more are; a node that stands there twice counts twice."""
+
+    nodes: tuple[Node, ...]
+    needed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """True when the node is not."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Keyword value or text term that is one of `values`; `fold`: these are lower-cased, compare ASCII letters so."""
+
+    field: Field
+    values: frozenset[str]
+    fold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """Keyword value or text term that fits a pattern: `parts` are its literals between `*`, None in a part is one `?`.
+
+    ("a",) is exactly a; ("a", "") begins with a; ("", "a", "") contains it.
+    """
+
+    field: Field
+    parts: tuple[tuple[str | None, ...], ...]
+    fold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Keyword value or text term between two texts, by code point; None: no bound."""
+
+    field: Field
+    low: str | None = None
+    high: str | None = None
+    low_open: bool = False
+    high_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NumberIn:
+    """Number from `low` to `high`, both included; None: no bound."""
+
+    field: Field
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DateIn:
+    """Date from `low` to `high`, both included, in milliseconds; None: no bound."""
+
+    field: Field
+    low: int | Moment | None
+    high: int | Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Boolean."""
+
+    field: Field
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Terms of a text field at these distances from the first one."""
+
+    field: Field
+    terms: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The field (or anything inside it, where it is an object) has an indexed value."""
+
+    field: Field
+
+
+Leaf: TypeAlias = OneOf | Like | Between | NumberIn | DateIn | Flag | Phrase | Exists
+Node: TypeAlias = Everything | Nothing | AllOf | AnyOf | Not | Leaf
+
+
+def all_of(nodes: Iterable[Node]) -> Node:
+    """AllOf, made simple: nested ones opened, Everything left out."""
+    kept: list[Node] = []
+    for node in nodes:
+        if isinstance(node, AllOf):
+            kept.extend(node.nodes)
+        elif not isinstance(node, Everything):
+            kept.append(node)
+    if any(isinstance(node, Nothing) for node in kept):
+        return Nothing()
+    if len(kept) == 1:
+        return kept[0]
+    return AllOf(tuple(kept)) if kept else Everything()
+
+
+def any_of(nodes: Iterable[Node], needed: int = 1) -> Node:
+    """AnyOf, made simple: what is always or never true is counted out."""
+    given = list(nodes)
+    needed -= sum(isinstance(node, Everything) for node in given)
+    kept = [node for node in given if not isinstance(node, Everything | Nothing)]
+    if needed <= 0:
+        return Everything()
+    if needed > len(kept):
+        return Nothing()
+    if needed == len(kept):
+        return all_of(kept)
+    if needed == 1:
+        kept = [
+            inner
+            for node in kept
+            for inner in (node.nodes if isinstance(node, AnyOf) and node.needed == 1 else (node,))
+        ]
+    return AnyOf(tuple(kept), needed)
+
+
+def negate(node: Node) -> Node:
+    """Not, made simple."""
+    if isinstance(node, Everything):
+        return Nothing()
+    if isinstance(node, Nothing):
+        return Everything()
+    return node.node if isinstance(node, Not) else Not(node)
