@@ -13,6 +13,7 @@ from typing import Final, ParamSpec, TypeVar
 from logintel_collector.alert import Alert, Changes, RuleState
 from logintel_collector.notifier.outbox import PendingNotification
 from logintel_collector.processor import Processed, stamp
+from logintel_collector.rules.rule import Rule
 from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_apply import READER, next_document_id, save
@@ -67,12 +68,12 @@ class Store:
     async def apply(self, processed: Processed, changes: Changes, offset: int) -> None:
         """All of one batch or nothing: documents, rows, positions, rule states, alerts, outbox, dead letters, offset.
 
-        `offset` is where reading the bus goes on. Applying the same batch again changes nothing.
+        `offset` is that of the batch's last record. Applying the same batch again changes nothing.
         """
         await self._call(self._apply, processed, changes, offset)
 
     async def offset(self) -> int | None:
-        """Where reading the bus goes on; None: from its beginning."""
+        """Offset of the last record of the bus that is stored; None: nothing is."""
         return await self._call(self._offset)
 
     async def positions(self) -> dict[bytes, bytes]:
@@ -86,6 +87,10 @@ class Store:
     async def open_alerts(self) -> list[Alert]:
         """Alerts that are neither resolved nor closed, oldest first."""
         return await self._call(sqlite_alerts.open_alerts, self._connection)
+
+    async def save_rules(self, rules: Sequence[Rule]) -> None:
+        """Make alert_rules show these rules; those that are gone stay, inactive."""
+        await self._call(self._save_rules, rules)
 
     async def total_indexed(self) -> int:
         """Documents in the index."""
@@ -121,6 +126,10 @@ class Store:
         with transaction(self._connection):
             next_id = save(self._connection, processed, changes, offset, first_id=self._next_id, now=now)
         self._next_id = next_id
+
+    def _save_rules(self, rules: Sequence[Rule]) -> None:
+        with transaction(self._connection):
+            sqlite_alerts.save_rules(self._connection, rules, stamp(self._clock()))
 
     def _offset(self) -> int | None:
         row = self._connection.execute("SELECT position FROM bus_offsets WHERE reader = ?", (READER,)).fetchone()
