@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Final, NamedTuple, Protocol
 
 from logintel_collector.alert import Severity
@@ -65,20 +66,23 @@ class Threshold:
         """The breach that the event makes, in whatever order events come."""
         times = state.times
         start, count = windows.fullest(times, windows.add(times, at), self._size)
-        value = min(count, self._top)
+        windows.add(state.fresh, at)
         state.samples = [*state.samples, log_id][-SAMPLES:]
-        state.uncounted += 1
-        breach = self._breach(state, value, times[start])
+        first, last, value = times[start], times[start + count - 1], min(count, self._top)
+        breach = self._breach(state, value, first, last)
         if self._reset and value == self._top:
             del times[start : start + count]
         if len(times) > self._room:
             state.times = windows.shortened(times, self._size, self._lateness, self._top)
+            del state.fresh[: bisect_left(state.fresh, state.times[0] if state.times else last)]
         return breach
 
-    def _breach(self, state: GroupState, value: int, first: int) -> Breach | None:
+    def _breach(self, state: GroupState, value: int, first: int, last: int) -> Breach | None:
         for floor, severity in self._levels:
             if value >= floor:
-                counted, state.uncounted = min(value, state.uncounted), 0
+                fresh = slice(bisect_left(state.fresh, first), bisect_right(state.fresh, last))
+                counted = len(state.fresh[fresh])
+                del state.fresh[fresh]
                 return Breach(counted, first, value, floor, severity)
         return None
 

@@ -45,7 +45,7 @@ class GroupState:
 
     times      event times that may still count (logintel_collector.rules.windows)
     samples    log_ids of the newest events
-    uncounted  events since the last that an alert counted
+    fresh      those of them that no alert has counted
     last       time of the newest event, microseconds
     alert      the alert that goes on
     told       notifications made of it
@@ -54,7 +54,7 @@ class GroupState:
 
     times: list[int] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
-    uncounted: int = 0
+    fresh: list[int] = field(default_factory=list)
     last: int = 0
     alert: Alert | None = None
     told: int = 0
@@ -69,7 +69,7 @@ def encode(state: GroupState) -> bytes:
             "version": VERSION,
             "times": state.times,
             "samples": state.samples,
-            "uncounted": state.uncounted,
+            "fresh": state.fresh,
             "last": state.last,
             "alert": state.alert.id if state.alert else None,
             "told": state.told,
@@ -85,7 +85,7 @@ def decode(state: bytes, open_alerts: dict[str, Alert], *, same_revision: bool) 
     group = GroupState(last=body["last"], told=body["told"], told_at=body["told_at"], heard_at=body["heard_at"])
     group.alert = open_alerts.get(body["alert"])
     if same_revision:
-        group.times, group.samples, group.uncounted = body["times"], body["samples"], body["uncounted"]
+        group.times, group.samples, group.fresh = body["times"], body["samples"], body["fresh"]
     return group
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from logintel.event import Json
 from logintel.identity import named_id
@@ -26,9 +26,14 @@ from logintel_collector.rules.conditions import (
 Predicate: TypeAlias = Callable[[dict[str, Json]], bool]
 
 
+def _type_of(conditions: Any) -> str | None:
+    name = conditions.get("type") if isinstance(conditions, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def _known_type(conditions: Any) -> Any:
-    if isinstance(conditions, dict) and conditions.get("type") in LATER_TYPES:
-        raise not_yet(f"type {conditions['type']!r}", *SUPPORTED_TYPES)
+    if (name := _type_of(conditions)) in LATER_TYPES:
+        raise not_yet(f"type {name!r}", *SUPPORTED_TYPES)
     return conditions
 
 
@@ -45,7 +50,10 @@ class RuleConfig(BaseModel):
         Field(description="Elasticsearch Query DSL, or a Lucene query string."),
     ]
     conditions: Annotated[
-        Annotated[MatchConditions | ThresholdConditions, Field(discriminator="type")],
+        Annotated[MatchConditions, Tag("match")] | Annotated[ThresholdConditions, Tag("threshold")],
+        Discriminator(
+            _type_of, custom_error_type="type", custom_error_message="expected a type: " + " or ".join(SUPPORTED_TYPES)
+        ),
         BeforeValidator(_known_type),
         Field(description="When matching events make an alert."),
     ]
