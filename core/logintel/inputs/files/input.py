@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -23,19 +24,28 @@ from logintel.inputs.files.stream import FileCursor, FileStream, Portion, Replac
 from logintel.inputs.files.text import HEAD_BYTES, is_binary
 from logintel.source import InputExhausted, SourceContext
 
-#: Seconds between looks at open files, and between looks for new ones.
-POLL: Final = 0.2
-SCAN: Final = 1.0
-#: Seconds without growth after which an open record is taken for whole.
-SETTLE: Final = 1.0
-#: Seconds without growth after which a file is closed (it is found again when it grows).
-QUIET: Final = 30.0
-#: Seconds that a file which looks like a copy in the making (copytruncate) is given to become one.
-COPYING: Final = 60.0
 #: A file that was not written for so long is read with its own date as the reference for stamps without a year.
 OLD: Final = timedelta(days=1)
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often files are looked at. All in seconds.
+
+    poll     between looks at open files
+    scan     between looks for new ones
+    settle   without growth after which an open record is taken for whole
+    quiet    without growth after which a file is closed (it is found again when it grows)
+    copying  that a file which looks like a copy in the making (copytruncate) is given to become one
+    """
+
+    poll: float = 0.2
+    scan: float = 1.0
+    settle: float = 1.0
+    quiet: float = 30.0
+    copying: float = 60.0
 
 
 @dataclass(slots=True)
@@ -44,21 +54,30 @@ class FileInput:
 
     config: FileInputConfig
     context: SourceContext
+    pace: Pace = field(default_factory=Pace)
     registry: Registry = field(init=False)
     _zone: tzinfo | None = field(init=False)
     _known_problems: set[str] = field(default_factory=set)
     _waiting: dict[tuple[int, int], float] = field(default_factory=dict)
-    _scanned: float = -SCAN
+    _scanned: float = float("-inf")
 
     def __post_init__(self) -> None:
         self.registry = Registry(self._open)
         self._zone = self.config.zone()
 
     async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
-        """Batches of all files, a block of each file in turn; ends in a run that ends, else follows them."""
+        """Batches of all files, a block of each file in turn; raises InputExhausted in a run that ends."""
         self.registry.parked = {name: Parked(name, cursor) for name, cursor in self._readable(cursors)}
+        try:
+            async with aclosing(self._all()) as batches:
+                async for batch in batches:
+                    yield batch
+        finally:
+            self.registry.close()
+
+    async def _all(self) -> AsyncGenerator[Batch, None]:
         while True:
-            if time.monotonic() - self._scanned >= SCAN and not (self.context.once and self.registry.open):
+            if time.monotonic() - self._scanned >= self.pace.scan and not (self.context.once and self.registry.open):
                 for batch in await self._look():
                     yield batch
             progress = False
@@ -78,9 +97,9 @@ class FileInput:
 
     async def _idle(self) -> None:
         if not self.context.once:
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(self.pace.poll)
         elif self.registry.deferred:
-            self._scanned = -SCAN
+            self._scanned = float("-inf")
         elif not self.registry.open:
             raise InputExhausted
 
@@ -92,7 +111,8 @@ class FileInput:
             self._problem(path, reason)
         batches = [batch for file in self.registry.settle(found.files) for batch in self._meet(file)]
         for parked in self.registry.orphans({file.inode for file in found.files}):
-            _log.warning("file_gone", path=parked.cursor.path, read_up_to=parked.cursor.print.offset)
+            if parked.size != parked.cursor.print.offset:
+                _log.warning("file_gone", path=parked.cursor.path, read_up_to=parked.cursor.print.offset)
             batches.append(Batch((), None, parked.name, ended=True))
         return batches
 
@@ -114,7 +134,7 @@ class FileInput:
 
     def _looks_copied(self, found: Found) -> bool:
         since = self._waiting.setdefault(found.inode, time.monotonic())
-        waits = not self.context.once and time.monotonic() - since < COPYING and self.registry.copied(found)
+        waits = not self.context.once and time.monotonic() - since < self.pace.copying and self.registry.copied(found)
         if not waits:
             del self._waiting[found.inode]
         return waits
@@ -138,9 +158,9 @@ class FileInput:
             return
         if self.context.once:
             yield from self._cut(stream, partial_line=True)
-        elif now - stream.grown >= SETTLE and not self._deleted(stream):
+        elif now - stream.grown >= self.pace.settle and not self._deleted(stream):
             yield from self._cut(stream, partial_line=False)
-        if self.context.once or now - stream.grown >= QUIET or (self.registry.full and not stream.pending):
+        if self.context.once or now - stream.grown >= self.pace.quiet or (self.registry.full and not stream.pending):
             yield from self._rest(stream)
 
     def _rest(self, stream: FileStream) -> Iterator[Batch]:

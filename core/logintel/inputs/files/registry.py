@@ -35,13 +35,15 @@ class Parked:
 class Registry:
     """Streams by name, open or parked. A stream is open at most once, and a file feeds at most one stream.
 
-    deferred: whether the last `settle` left files for later because too many were open.
+    deferred  whether the last `settle` left files for later because too many were open
+    missing   parked streams that the last `settle` found in no file
     """
 
     opener: Callable[[str], FileStream]
     open: dict[str, FileStream] = field(default_factory=dict)
     parked: dict[str, Parked] = field(default_factory=dict)
     deferred: bool = False
+    missing: list[Parked] = field(default_factory=list)
 
     def settle(self, files: Iterable[Found]) -> Iterator[Found]:
         """Match a scan's files with the streams that are known; yield the files that are new.
@@ -61,6 +63,7 @@ class Registry:
                 strangers.append(found)
         for parked in by_inode.values():
             strangers = [found for found in strangers if not self._adopt(parked, found)]
+        self.missing = [parked for parked in by_inode.values() if parked.name in self.parked]
         for found in strangers:
             if self.full:
                 self.deferred = True
@@ -68,11 +71,12 @@ class Registry:
             yield found
 
     def orphans(self, present: set[Inode]) -> Iterator[Parked]:
-        """Parked streams whose file is in no scan and under none of its siblings: nothing more will come of them."""
+        """Missing streams that none of their siblings holds either: nothing more will come of them.
+
+        Where even the directory is gone (an unmounted disk) the stream waits.
+        """
         taken = present | {stream.inode for stream in self.open.values()}
-        for parked in list(self.parked.values()):
-            if parked.cursor.inode in present:
-                continue
+        for parked in self.missing:
             if os.path.isdir(os.path.dirname(parked.cursor.path) or ".") and not self._find_sibling(parked, taken):
                 del self.parked[parked.name]
                 yield parked
@@ -90,6 +94,11 @@ class Registry:
         status = os.fstat(stream.fd)
         self.parked[stream.name] = Parked(stream.name, stream.cursor(), status.st_size, status.st_mtime_ns)
         self.forget(stream)
+
+    def close(self) -> None:
+        """Close every open file."""
+        for stream in list(self.open.values()):
+            self.forget(stream)
 
     def forget(self, stream: FileStream) -> None:
         """Close a stream that has ended."""
@@ -123,7 +132,7 @@ class Registry:
         return any(
             self._adopt(parked, found)
             for found in siblings(parked.cursor.path)
-            if found.inode == parked.cursor.inode or found.inode not in taken
+            if found.inode not in taken
         )
 
     def _adopt(self, parked: Parked, found: Found) -> bool:

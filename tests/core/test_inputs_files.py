@@ -1,0 +1,364 @@
+"""The file input on real files: what is read, through rotation, restarts, cuts and encodings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from logintel.batch import Batch, Cursor
+from logintel.hooks import load_plugins
+from logintel.inputs.files import FileInput, FileInputConfig
+from logintel.inputs.files.input import Pace
+from logintel.source import InputExhausted, SourceContext
+
+FORMATS = load_plugins().formats
+FAST = Pace(poll=0.005, scan=0.01, settle=0.05, quiet=0.2, copying=0.5)
+
+
+@dataclass
+class Reader:
+    """Reads as the agent does: keeps each stream's cursor behind the batches it took."""
+
+    paths: tuple[str, ...]
+    settings: dict[str, object] = field(default_factory=dict)
+    cursors: dict[str, Cursor] = field(default_factory=dict)
+    taken: list[tuple[str, tuple[int, int], str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for _, _, text in self.taken]
+
+    def input(self, *, once: bool) -> FileInput:
+        config = FileInputConfig(
+            name="t", type="t", paths=self.paths, timezone="UTC", **{"format": "plain", **self.settings}
+        )
+        context = SourceContext(once=once, formats=FORMATS, report=self.problems.append, notice=self.notices.append)
+        return FileInput(config, context, FAST)
+
+    def take(self, batch: Batch) -> None:
+        spans = batch.spans or ()
+        self.taken += [(batch.stream, span, e.raw) for span, e in zip(spans, batch.events, strict=True)]
+        if batch.ended:
+            self.cursors.pop(batch.stream, None)
+        else:
+            self.cursors[batch.stream] = batch.cursor
+
+    def once(self) -> list[str]:
+        """One run that ends; the texts it gave."""
+        before = len(self.taken)
+
+        async def run() -> None:
+            async with aclosing(self.input(once=True).batches(dict(self.cursors))) as batches:
+                try:
+                    async for batch in batches:
+                        self.take(batch)
+                except InputExhausted:
+                    pass
+
+        asyncio.run(run())
+        return self.texts[before:]
+
+    def follow(self, *steps: Callable[[], object], until: Callable[[], bool]) -> None:
+        """Follow the files while the steps happen one after the other, until the condition holds."""
+
+        async def pull() -> None:
+            async with aclosing(self.input(once=False).batches(dict(self.cursors))) as batches:
+                async for batch in batches:
+                    self.take(batch)
+
+        async def run() -> None:
+            pulling = asyncio.create_task(pull())
+            try:
+                async with asyncio.timeout(10):
+                    for step in steps:
+                        await asyncio.sleep(0.08)
+                        step()
+                    while not until():
+                        await asyncio.sleep(0.01)
+            finally:
+                pulling.cancel()
+
+        asyncio.run(run())
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "app.log"
+
+
+@pytest.fixture
+def reader(log: Path) -> Reader:
+    return Reader((str(log),))
+
+
+def append(path: Path, *lines: str, end: str = "\n") -> None:
+    with path.open("a", encoding="utf-8") as out:
+        out.write("\n".join(lines) + end)
+
+
+def numbers(first: int, last: int) -> list[str]:
+    return [f"line {n} of the log" for n in range(first, last)]
+
+
+def test_reads_from_the_first_byte_and_goes_on_where_it_stopped(log: Path, reader: Reader) -> None:
+    append(log, "a")
+    assert reader.once() == ["a"]
+    assert reader.once() == []
+    append(log, "b", "c")
+    assert reader.once() == ["b", "c"]
+    assert len({stream for stream, _, _ in reader.taken}) == 1
+
+
+def test_spans_are_byte_offsets_and_rise(log: Path, reader: Reader) -> None:
+    log.write_bytes("ä\n\nbc\r\n".encode())
+    reader.once()
+    assert [(span, text) for _, span, text in reader.taken] == [((0, 3), "ä"), ((4, 8), "bc")]
+
+
+def test_rename_loses_nothing_and_repeats_nothing(log: Path, reader: Reader) -> None:
+    append(log, *numbers(0, 3))
+
+    def rotate() -> None:
+        append(log, "written just before the rename")
+        log.rename(log.with_name("app.log.1"))
+        append(log.with_name("app.log.1"), "written to the old file after the rename")
+        append(log, *numbers(3, 5))
+
+    reader.follow(rotate, until=lambda: len(reader.taken) >= 7)
+    expected = {*numbers(0, 5), "written just before the rename", "written to the old file after the rename"}
+    assert set(reader.texts) == expected
+    assert len(reader.texts) == 7
+
+
+@pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
+def test_copytruncate_loses_nothing_and_repeats_nothing(tmp_path: Path, log: Path, pattern: str) -> None:
+    reader = Reader((str(tmp_path / pattern),))
+    append(log, *numbers(0, 3))
+
+    def rotate() -> None:
+        append(log, "written just before the copy")
+        shutil.copyfile(log, tmp_path / "app.log.1")
+        os.truncate(log, 0)
+
+    reader.follow(rotate, lambda: append(log, *numbers(3, 5)), until=lambda: len(reader.taken) >= 6)
+    assert reader.texts == [*numbers(0, 3), "written just before the copy", *numbers(3, 5)]
+    assert len({stream for stream, _, _ in reader.taken}) == 2
+
+
+@pytest.mark.parametrize("pattern", ["app.log", "app.log*"])
+@pytest.mark.parametrize("how", ["rename", "copytruncate"])
+def test_rotation_while_away(tmp_path: Path, log: Path, pattern: str, how: str) -> None:
+    reader = Reader((str(tmp_path / pattern),))
+    append(log, *numbers(0, 3))
+    reader.once()
+    append(log, *numbers(3, 6))
+    old = tmp_path / "app.log.1"
+    if how == "rename":
+        log.rename(old)
+    else:
+        shutil.copyfile(log, old)
+        os.truncate(log, 0)
+    append(log, *numbers(6, 8))
+    reader.once()
+    assert sorted(reader.texts) == numbers(0, 8)
+
+
+def test_truncation_without_a_copy_starts_a_new_stream(log: Path, reader: Reader) -> None:
+    append(log, *numbers(0, 100))
+    reader.once()
+    log.write_text("fresh\n")
+    assert reader.once() == ["fresh"]
+    assert reader.taken[-1][0] != reader.taken[0][0]
+
+
+def test_rewritten_in_place_with_more_than_before_is_read_from_the_start(log: Path, reader: Reader) -> None:
+    append(log, "old one")
+    reader.once()
+    log.write_text("new one\nnew two\n")
+    assert reader.once() == ["new one", "new two"]
+
+
+def test_recreated_with_the_same_first_line_is_read_again(log: Path, reader: Reader) -> None:
+    append(log, "server starting")
+    reader.once()
+    append(log.with_name("new"), "server starting", "ready")
+    log.with_name("new").replace(log)
+    assert reader.once() == ["server starting", "ready"]
+
+
+def test_identical_heads_are_two_files(tmp_path: Path) -> None:
+    reader = Reader((str(tmp_path / "*.log"),))
+    head = "x" * 5000
+    append(tmp_path / "a.log", head, "a")
+    append(tmp_path / "b.log", head, "b")
+    assert sorted(reader.once()) == ["a", "b", head, head]
+    append(tmp_path / "a.log", "more of a")
+    append(tmp_path / "b.log", "more of b")
+    assert sorted(reader.once()) == ["more of a", "more of b"]
+
+
+def test_a_deleted_file_is_read_to_its_end_and_forgotten(log: Path, reader: Reader) -> None:
+    append(log, *numbers(0, 3))
+
+    def delete() -> None:
+        append(log, "the last words")
+        log.unlink()
+
+    reader.follow(delete, until=lambda: not reader.cursors)
+    assert reader.texts == [*numbers(0, 3), "the last words"]
+
+
+def test_a_partial_last_line_waits_while_following(log: Path, reader: Reader) -> None:
+    append(log, "whole", "par", end="")
+    reader.follow(lambda: None, lambda: append(log, "tial"), until=lambda: len(reader.taken) >= 2)
+    assert reader.texts == ["whole", "partial"]
+
+
+def test_a_partial_last_line_is_an_event_at_the_end_of_a_run(log: Path, reader: Reader) -> None:
+    append(log, "whole", "par", end="")
+    assert reader.once() == ["whole", "par"]
+    append(log, "tial", "next")
+    assert reader.once() == ["tial", "next"]
+
+
+TRACE = ["2026-11-22 10:00:00,123 ERROR [main] shop.Cart - no stock", "java.lang.IllegalStateException: no stock"]
+TRACE += ["\tat shop.Cart.add(Cart.java:17)", "\tat shop.Main.main(Main.java:3)"]
+
+
+def test_a_stack_trace_is_one_event_however_it_arrives(log: Path, reader: Reader) -> None:
+    reader.settings["format"] = "auto"
+    steps = [lambda line=line: append(log, line) for line in TRACE]
+    reader.follow(*steps, until=lambda: len(reader.taken) >= 1)
+    assert reader.texts[0].startswith(TRACE[0])
+    append(log, "2026-11-22 10:00:01,000 INFO [main] shop.Cart - go on")
+    reader.once()
+    assert "\n".join(reader.texts) == "\n".join([*TRACE, "2026-11-22 10:00:01,000 INFO [main] shop.Cart - go on"])
+
+
+def test_a_cut_is_repeated_by_a_replay(log: Path, reader: Reader) -> None:
+    """A time-out ended the record; lines of it that come later must not change what the replay sends."""
+    reader.settings["format"] = "auto"
+    append(log, *TRACE[:3])
+    saved: dict[str, Cursor] = {}
+
+    async def crash_after_the_cut_was_sent() -> None:
+        async with aclosing(reader.input(once=False).batches({})) as batches:
+            async for batch in batches:
+                if batch.events:
+                    reader.take(batch)
+                    return  # killed: the cursor behind the events was not saved, the one before them was
+                saved[batch.stream] = batch.cursor
+
+    asyncio.run(crash_after_the_cut_was_sent())
+    reader.cursors = saved
+    append(log, TRACE[3])
+    reader.once()
+    first, again, rest = reader.taken
+    assert first == again
+    assert rest[2] == TRACE[3]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [
+        ("utf-8-sig", None),
+        ("utf-16", None),
+        ("utf-16-le", None),
+        ("utf-16-be", "utf-16-be"),
+        ("utf-32", None),
+        ("latin-1", "latin-1"),
+        ("cp1252", "cp1252"),
+    ],
+)
+def test_encodings(log: Path, reader: Reader, encoding: str, told: str | None) -> None:
+    reader.settings["encoding"] = told
+    log.write_bytes("première ligne\r\nça va\r\nhalf".encode(encoding))
+    assert reader.once() == ["première ligne", "ça va", "half"]
+    ends = [span[1] for _, span, _ in reader.taken]
+    assert ends[-1] == log.stat().st_size
+    bare = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(encoding, encoding)
+    log.write_bytes(log.read_bytes() + "\r\nnäxt\r\n".encode(bare))
+    assert reader.once() == ["näxt"]
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "gb18030"])
+def test_double_byte_encodings(log: Path, reader: Reader, encoding: str) -> None:
+    reader.settings["encoding"] = encoding
+    log.write_bytes("漢字ソ\n表示\n".encode(encoding))
+    assert reader.once() == ["漢字ソ", "表示"]
+
+
+def test_damaged_utf8_is_kept_visible(log: Path, reader: Reader) -> None:
+    log.write_bytes(b"good\nb\xffd\n")
+    assert reader.once() == ["good", "b\\xffd"]
+
+
+def test_a_hole_of_nul_bytes_is_no_text(log: Path, reader: Reader) -> None:
+    log.write_bytes(b"\0" * 300_000 + b"after the hole\n")
+    assert reader.once() == ["after the hole"]
+
+
+def test_a_line_over_the_limit_is_cut_and_the_file_goes_on(log: Path, reader: Reader) -> None:
+    long = "ä" * 400_000
+    append(log, "before", long, "after")
+    texts = reader.once()
+    assert texts[0] == "before"
+    assert texts[-1] == "after"
+    assert "".join(texts[1:-1]) == long
+    assert all(len(text.encode()) <= 128 * 1024 for text in texts)
+
+
+def test_a_binary_file_is_skipped_and_named(tmp_path: Path) -> None:
+    (tmp_path / "core.log").write_bytes(b"\x7fELF\0\0\1")
+    append(tmp_path / "good.log", "text")
+    reader = Reader((str(tmp_path),))
+    assert reader.once() == ["text"]
+    assert "core.log: skipped" in reader.notices[0]
+    assert not reader.problems
+
+
+def test_a_missing_file_is_reported_and_the_others_are_read(tmp_path: Path, log: Path) -> None:
+    append(log, "text")
+    reader = Reader((str(tmp_path / "absent.log"), str(log)))
+    assert reader.once() == ["text"]
+    assert reader.problems == [f"{tmp_path / 'absent.log'}: No such file or directory"]
+
+
+def test_a_file_found_by_two_names_is_read_once(tmp_path: Path, log: Path) -> None:
+    append(log, "text")
+    (tmp_path / "link.log").symlink_to(log)
+    reader = Reader((str(tmp_path / "*.log"), str(log)))
+    assert reader.once() == ["text"]
+
+
+def test_exclude(tmp_path: Path, log: Path) -> None:
+    append(log, "text")
+    append(tmp_path / "debug.log", "noise")
+    reader = Reader((str(tmp_path / "*.log"),), {"exclude": ("debug*",)})
+    assert reader.once() == ["text"]
+
+
+def test_more_files_than_are_held_open(tmp_path: Path) -> None:
+    for n in range(600):
+        append(tmp_path / f"{n}.log", f"text of {n}")
+    reader = Reader((str(tmp_path / "*.log"),))
+    assert sorted(reader.once()) == sorted(f"text of {n}" for n in range(600))
+    for n in range(600):
+        append(tmp_path / f"{n}.log", f"more of {n}")
+    assert sorted(reader.once()) == sorted(f"more of {n}" for n in range(600))
+
+
+@pytest.fixture(autouse=True)
+def no_open_files_left() -> Iterator[None]:
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    assert len(os.listdir("/proc/self/fd")) <= before + 1
