@@ -1,0 +1,65 @@
+"""The event's codec: whatever a source makes of a log, what is sent can be read back and says the same."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logintel.event import Envelope, Event, decode, encode
+from logintel.identity import identify
+
+STAMP = "2026-11-22T10:00:00.000000Z"
+IDENTITY = next(identify(b"0123456789abcdef", [(0, 7)]))
+ENVELOPE = Envelope("5a2b", {"source": "shop", "source_type": "application", "host": "web1"}, ("eu",))
+
+TEXT = st.text(st.characters(exclude_categories=[]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+EVENTS = st.builds(
+    Event,
+    raw=TEXT,
+    message=TEXT,
+    level=st.sampled_from([None, "INFO", "ERROR"]),
+    fields=st.dictionaries(st.sampled_from(["host", "thread", "line_number"]), st.integers(0, 10**6) | TEXT),
+    metadata=st.dictionaries(TEXT, JSON, max_size=4),
+    tags=st.lists(TEXT, max_size=3),
+    format=st.just("plain"),
+)
+
+
+def visible(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@given(EVENTS)
+def test_any_event_survives_the_wire(event: Event) -> None:
+    body = decode(encode(event, STAMP, "record", IDENTITY, ENVELOPE))
+    assert body["raw_log"] == visible(event.raw)
+    assert body["message"] == visible(event.message or event.raw)
+    assert body["tags"] == ["eu", *map(visible, event.tags)]
+    assert (body["log_id"], body["timestamp"], body["level"]) == (IDENTITY.log_id, STAMP, event.level)
+    assert set(map(visible, event.metadata)) <= set(body["metadata"])
+
+
+@given(EVENTS)
+def test_what_the_agent_knows_wins_over_what_a_log_claims(event: Event) -> None:
+    event.metadata |= {"source": "forged", "timestamp_from": "forged"}
+    metadata = decode(encode(event, STAMP, "previous", IDENTITY, ENVELOPE))["metadata"]
+    assert isinstance(metadata, dict)
+    assert (metadata["source"], metadata["timestamp_from"]) == ("shop", "previous")
+
+
+@given(st.binary(max_size=60) | st.builds(orjson.dumps, st.dictionaries(st.text(), st.integers(0, 9) | st.text())))
+def test_what_is_no_event_is_refused_with_a_reason(value: bytes) -> None:
+    with pytest.raises(ValueError, match="."):
+        decode(value)
+
+
+def test_a_reader_ignores_what_it_does_not_know() -> None:
+    value = orjson.loads(encode(Event("x"), STAMP, "record", IDENTITY, ENVELOPE)) | {"added_later": 1}
+    assert decode(orjson.dumps(value))["raw_log"] == "x"
