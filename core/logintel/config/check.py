@@ -18,7 +18,21 @@ from logintel.config.section import Choice, Setting
 M = TypeVar("M", bound=BaseModel)
 
 #: pydantic's words for what it accepts, and ours.
-_WORDS: Final = (("dictionary", "keys and values"), ("list", "a list"), ("tuple", "a list"), ("string", "text"))
+_WORDS: Final = {
+    "boolean": "true or false",
+    "dictionary": "keys and values",
+    "integer": "a whole number",
+    "list": "a list",
+    "number": "a number",
+    "string": "text",
+    "tuple": "a list",
+}
+_BEGINNINGS: Final = (
+    (r"^Input should be (greater|less)", r"expected a number \1"),
+    (r"^Input should (be|have) ", "expected "),
+    (r"^String should match pattern ", "expected text that matches "),
+    (r"^(String|Tuple|List|Dictionary) should have ", "expected "),
+)
 _KINDS: Final = ((bool, "true or false"), (int | float, "a number"), (str, "text"), (list, "a list"), (dict, "keys"))
 
 
@@ -46,8 +60,8 @@ def _problem(model: type[BaseModel], document: Document, detail: ErrorDetails, s
             return document.problem((*key, context["discriminator"].strip("'")), "is missing")
         case "union_tag_invalid":
             tags = re.findall(r"'([^']+)'", context["expected_tags"])
-            message = f"unknown {context['discriminator']} {context['tag']!r}{nearest(context['tag'], tags)}"
-            return document.problem((*key, context["discriminator"].strip("'")), message)
+            name = context["discriminator"].strip("'")
+            return document.problem((*key, name), f"unknown {name} {context['tag']!r}{nearest(context['tag'], tags)}")
         case "zoneinfo_str":
             zone = str(detail["input"])
             return document.problem(key, f"unknown time zone {zone!r}{_near_zone(zone)}")
@@ -72,21 +86,24 @@ def _key(document: Document, loc: tuple[str | int, ...], *, missing: bool) -> Ke
 
 
 def _reworded(detail: ErrorDetails) -> str:
+    """pydantic's message in our words; most of its texts begin with "Input should be a valid"."""
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if not message.startswith("Input should"):
-        return message
-    expected = re.sub(r"^Input should (be|have) ", "expected ", message)
-    if not detail["type"].endswith(("_type", "_instance_of")):
-        return expected
-    for accepted, word in _WORDS:
-        if f"valid {accepted}" in expected:
-            expected = f"expected {word}"
-    got = next((word for types, word in _KINDS if isinstance(detail["input"], types)), "nothing")
-    return f"{expected}, got {got}"
+    if accepted := re.match(r"Input should be a valid (\w+)", message):
+        message = f"expected {_WORDS.get(accepted[1], 'a valid ' + accepted[1])}"
+        if detail["type"].endswith("_type"):
+            message += f", got {_got(detail['input'])}"
+    for pattern, word in _BEGINNINGS:
+        message = re.sub(pattern, word, message)
+    return message
+
+
+def _got(value: object) -> str:
+    return next((word for types, word in _KINDS if isinstance(value, types)), "nothing")
 
 
 def _near_zone(zone: str) -> str:
-    close = nearest(zone, available_timezones())
+    # The short names beside UTC ("EST") are not what someone means who writes "CEST".
+    close = nearest(zone, (name for name in available_timezones() if "/" in name))
     return close if "mean" in close else "; expected a name such as Europe/Berlin or UTC"
 
 

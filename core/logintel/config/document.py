@@ -206,9 +206,11 @@ class _Builder:
         return text
 
     def text(self, text: str, line: int, key: Key) -> str:
-        """`text` as valid Unicode: an escape such as "\\ud800" can stand for what is not."""
-        whole = text.encode("utf-8", "replace").decode()
-        if whole != text:
+        """`text` as valid Unicode: JSON's escapes write some characters as two halves, which YAML leaves apart."""
+        if text.isascii():
+            return text
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if whole.count("\ufffd") != text.count("\ufffd"):
             self.report(line, key, "holds half of a surrogate pair, which no text can")
         return whole
 

@@ -32,10 +32,10 @@ class References:
     failed: set[Key] = field(default_factory=set)
 
     def hide(self, text: str) -> str:
-        """`text` without anything that a reference stood for."""
-        for value in sorted(self.values, key=len, reverse=True):
-            if len(value) >= MIN_HIDDEN:
-                text = text.replace(value, "***")
+        """`text` without anything that a reference stood for, plain or escaped as Python shows text."""
+        secrets = {form for value in self.values if len(value) >= MIN_HIDDEN for form in (value, repr(value)[1:-1])}
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
         return text
 
 
