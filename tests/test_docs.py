@@ -1,9 +1,9 @@
 """The documentation: what it shows can be done as shown. README.md and every page of docs/ is run from top to bottom.
 
-```console   each `$ ` line is run; the lines below it are what it prints. `…` stands for any text in a line, alone on a
-             line for any lines, and a number of seconds for any other
-```yaml, ```python, ```toml   with a first line `# NAME`: written to file NAME
-anything else (```sh for what needs a network, root or your own files): only shown
+A console block: each `$ ` line is run in bash; the lines below it are what it prints. `…` stands for any text in a line,
+alone on a line for any lines, and a number of seconds for any other. A block whose first line is `# NAME.EXT` is a file:
+the rest of it is written there, or is compared with the repository's file of that name. Other blocks are only shown: what
+needs a network, root or the reader's own files.
 """
 
 from __future__ import annotations
@@ -77,13 +77,19 @@ def run(command: str, workspace: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def place(file: Path, text: str) -> None:
+    """Write a file that a page shows; what is there already must say the same."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+    assert file.read_text("utf-8") == text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_shows_happens(page: Path, workspace: Path) -> None:
     for block in BLOCK.finditer(page.read_text("utf-8")):
         if named := NAME.match(block["text"]):
-            file = workspace / named["name"]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(block["text"], "utf-8")
+            place(workspace / named["name"], block["text"][named.end() :])
         for step in steps(block["text"]) if block["kind"] == "console" else ():
             done = run(step.command, workspace)
             assert pattern(step.output).fullmatch(done.stdout), f"$ {step.command}printed:\n{done.stdout}"
