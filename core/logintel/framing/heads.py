@@ -53,8 +53,16 @@ HEAD: Final = re.compile(
 #: First of the two lines of java.util.logging's SimpleFormatter; the second begins with the level.
 JUL: Final = r"[A-Z][a-z]{2} {1,2}[0-9]{1,2}, [0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AP]M [^ ]+ [^ ]+ *$"
 #: Begins a record of a log whose records all begin so: lines without a head go on with it.
-MARKED: Final = rf"[ \t]*+(?:{_MARK}|(?=[A-Z]{{2}}){_LEVEL}:)"
-#: Signs, anywhere near the front, that a line without a head may still be a record in a form of its own.
-FOREIGN: Final = re.compile(
-    rf"[0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}|\b{_LEVEL}\b|^[^ =]{{1,30}}=[^ =]|^# (?:Time|User@Host|Query_time): "
-)
+MARKED: Final = rf"[ \t]*+(?:{_MARK})"
+#: The same, but no head: it is also the second line of java.util.logging.
+MARKED_HEADLESS: Final = rf"(?=[A-Z]{{2}}){_LEVEL}:"
+_TIME: Final = re.compile(r"[0-9]:[0-9]{2}:[0-9]{2}")
+_LEVEL_WORD: Final = re.compile(rf"(?:^|[^A-Za-z_]){_LEVEL}\b")
+_OTHER: Final = re.compile(r"[^ =]{1,30}=[^ =]|# (?:Time|User@Host|Query_time): ")
+#: Characters at the front of a line where `foreign` looks.
+_FRONT: Final = 150
+
+
+def foreign(line: str) -> bool:
+    """Whether a line without a head may still be a record, in a form of its own."""
+    return bool(_TIME.search(line, 0, _FRONT) or _LEVEL_WORD.search(line, 0, _FRONT) or _OTHER.match(line))

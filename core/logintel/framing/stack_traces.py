@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from logintel.framing.blocks import Block, block_at
-from logintel.framing.heads import FOREIGN, HEAD
+from logintel.framing.heads import HEAD, foreign
 from logintel.framing.limits import MAX_CHARACTERS, MAX_LINES
-from logintel.framing.states import CONTINUES, JUL_STATE, MARKED_STATE, following, opening
+from logintel.framing.states import CONTINUES, FRAMES, MARKED_STATES, following, is_trace, opening
 
 #: No line starts with it.
 _NO_HEAD: Final = "\n"
@@ -34,7 +34,8 @@ class StackTraces:
         self._characters = 0
         self._last = ""
         self._head = _NO_HEAD
-        self._state: str | None = None
+        self._headed = False
+        self._state = ""  # not looked for yet
         self._block: Block | None = None
 
     def starts(self, lines: Sequence[str]) -> Sequence[int]:
@@ -56,7 +57,7 @@ class StackTraces:
                 self._characters += len(line) + 1
             elif line and not line.isspace():
                 found.append(index)
-                self._begin(line)
+                self._begin(line, headed=False)
         if done < len(lines):
             found.extend(range(done, len(lines)))
             self._begin(lines[-1])
@@ -77,11 +78,13 @@ class StackTraces:
             self._head = next(filter(None, map(_head_of, (lines[index] for index in reversed(unlike)))), _NO_HEAD)
         return headless
 
-    def _begin(self, line: str) -> None:
+    def _begin(self, line: str, *, headed: bool = True) -> None:
         self._lines = 1
         self._characters = len(line) + 1
         self._last = line
-        self._state = None
+        self._headed = headed
+        self._state = ""
+        self._block = None
 
     def _goes_on(self, line: str) -> bool:
         """Whether a line without a head belongs to the record so far; moves the state on if so."""
@@ -91,14 +94,14 @@ class StackTraces:
             return True
         if self._lines >= self._max_lines or self._characters + len(line) >= self._max_characters:
             return False
-        if self._state is None:
-            self._state = opening(self._last)
+        if not self._state:
+            self._state = opening(self._last, headed=self._headed)
             self._block = block_at(self._state, self._last)
         if self._block:
-            taken = self._block.take(line)
-            if not self._block.open:
-                self._block = None
-            return taken
+            return self._block_takes(self._block, line)
+        if line.startswith(FRAMES):
+            self._last = line
+            return True
         found = CONTINUES[self._state].match(line)
         if not (found or self._last.endswith("\\") or self._joins_marked(line)):
             return False
@@ -106,5 +109,13 @@ class StackTraces:
         self._last = line
         return True
 
+    def _block_takes(self, block: Block, line: str) -> bool:
+        taken = block.take(line)
+        if not block.open:
+            self._block = None
+        return taken
+
     def _joins_marked(self, line: str) -> bool:
-        return self._state in (MARKED_STATE, JUL_STATE) and not FOREIGN.search(line, 0, 150)
+        if self._state not in MARKED_STATES or (self._state == "marked_traced" and is_trace(line)):
+            return False
+        return not foreign(line)
