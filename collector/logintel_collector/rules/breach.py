@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, Protocol
 
 from logintel_collector.alert import Severity
 from logintel_collector.rules import windows
-from logintel_collector.rules.conditions import ThresholdConditions, micros
-from logintel_collector.rules.group import GroupState
+from logintel_collector.rules.conditions import ThresholdConditions
+from logintel_collector.rules.group import GroupState, micros
 from logintel_collector.rules.rule import Rule
 
 #: log_ids that an alert names.

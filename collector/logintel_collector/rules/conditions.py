@@ -5,7 +5,6 @@ A key declared with type None belongs to the full specification and is not suppo
 
 from __future__ import annotations
 
-import re
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -22,30 +21,15 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from logintel.duration import Duration
 from logintel_collector.alert import Severity
 
 SUPPORTED_TYPES: Final = ("match", "threshold")
 LATER_TYPES: Final = ("spike", "ratio", "absence", "new_value", "change", "sequence")
 
-_UNITS: Final = {"ms": 1_000, "s": 10**6, "m": 60 * 10**6, "h": 3600 * 10**6, "d": 86400 * 10**6, "w": 604800 * 10**6}
-_DURATION: Final = re.compile(r"([0-9]{1,6})(ms|s|m|h|d|w)")
 
-
-def micros(duration: str) -> int:
-    """A duration such as `30s`, `5m` or `1h` in microseconds. Raises ValueError for other text."""
-    found = _DURATION.fullmatch(duration)
-    if not found:
-        raise ValueError(f"expected a duration such as 30s, 5m or 1h, got {duration!r}")
-    return int(found[1]) * _UNITS[found[2]]
-
-
-def _is_duration(duration: str) -> str:
-    micros(duration)
-    return duration
-
-
-def _is_positive(duration: str) -> str:
-    if micros(duration) == 0:
+def _is_positive(duration: Duration) -> Duration:
+    if duration <= 0:
         raise ValueError("expected a duration above zero")
     return duration
 
@@ -60,8 +44,7 @@ def not_yet(value: object, *supported: str) -> PydanticCustomError:
     return PydanticCustomError("not_yet", "{value} is not supported yet; supported: {supported}", detail)
 
 
-Duration: TypeAlias = Annotated[str, AfterValidator(_is_duration)]
-PositiveDuration: TypeAlias = Annotated[str, AfterValidator(_is_positive)]
+PositiveDuration: TypeAlias = Annotated[Duration, AfterValidator(_is_positive)]
 
 
 class Block(BaseModel):
@@ -100,7 +83,7 @@ class Window(Block):
 class Time(Block):
     """Event time, and how far behind the newest event one may come and still be counted for certain."""
 
-    allowed_lateness: Duration = "2m"
+    allowed_lateness: Duration = Duration("2m")
     basis: None = None
     field: None = None
     late: None = None
@@ -171,7 +154,7 @@ class Recovery(Block):
 class Suppress(Block):
     """How soon people are told again of an alert that goes on. A higher severity is told at once."""
 
-    realert: Duration = "1h"
+    realert: Duration = Duration("1h")
     backoff: None = None
     max_realert: None = None
     by: None = None

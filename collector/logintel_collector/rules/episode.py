@@ -108,7 +108,7 @@ def _reason(seen: dict[str, Json]) -> str:
 
 
 def _window(rule: Rule) -> str | None:
-    return rule.conditions.window.size if isinstance(rule.conditions, ThresholdConditions) else None
+    return str(rule.conditions.window.size) if isinstance(rule.conditions, ThresholdConditions) else None
 
 
 def _text(value: Json) -> str:

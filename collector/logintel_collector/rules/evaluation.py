@@ -8,16 +8,16 @@ from typing import Final
 
 import structlog
 
+from logintel.duration import Duration
 from logintel_collector.alert import Alert, Changes, RuleState
 from logintel_collector.document import Document
 from logintel_collector.rules import episode
 from logintel_collector.rules.breach import Breach, condition_of
-from logintel_collector.rules.conditions import micros
-from logintel_collector.rules.group import GroupState, Sighting, decode, encode, sighting, timestamp
+from logintel_collector.rules.group import GroupState, Sighting, decode, encode, micros, sighting, timestamp
 from logintel_collector.rules.rule import Rule
 
 #: How long without a match ends an alert of a rule that does not say.
-QUIET: Final = "1d"
+QUIET: Final = Duration("1d")
 _log = structlog.get_logger(__name__)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from logintel.duration import Duration
 from logintel.event import Json
 from logintel_collector.alert import Alert
 from logintel_collector.document import Document
@@ -27,6 +28,11 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def micros_since_1970(moment: datetime) -> int:
     """How times are counted here; `moment` has a zone."""
     return (moment - _EPOCH) // _MICROSECOND
+
+
+def micros(duration: Duration) -> int:
+    """A duration in microseconds."""
+    return round(duration * 10**6)
 
 
 def instant(timestamp: str) -> int:

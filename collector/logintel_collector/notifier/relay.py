@@ -1,0 +1,127 @@
+"""The relay: takes notifications out of the outbox and tells them, every channel on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from logintel_collector.alert import Notification
+from logintel_collector.notifier.channel import Channel, Untold
+from logintel_collector.notifier.outbox import Outbox, PendingNotification
+
+#: Notifications that one channel tells at the same time.
+CONCURRENCY: Final = 8
+#: Seconds between looks into the outbox when nothing wakes the relay.
+POLL: Final = 1.0
+#: Seconds: the first pause after a failure is at most BASE, the next twice that, at most LONGEST; drawn at random, so
+#: that many notifications do not come back at once.
+BASE: Final = 1.0
+LONGEST: Final = 300.0
+#: A notification that could not be told for so long is given up.
+MAX_AGE: Final = timedelta(hours=24)
+
+_log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Delivers at least once: a crash between telling and noting it tells it again, under the same id."""
+
+    def __init__(
+        self, outbox: Outbox, channels: Sequence[Channel], clock: Callable[[], datetime], base: float = BASE
+    ) -> None:
+        """`clock` answers in UTC; `base` is the first pause after a failure, seconds."""
+        self._outbox = outbox
+        self._channels = channels
+        self._clock = clock
+        self._base = base
+        self._news = {channel.name: asyncio.Event() for channel in channels}
+
+    def wake(self) -> None:
+        """There are new notifications: look now."""
+        for news in self._news.values():
+            news.set()
+
+    async def run(self) -> None:
+        """Tell what comes, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for channel in self._channels:
+                    tasks.create_task(self._follow(channel))
+        finally:
+            await self._close()
+
+    async def drain(self) -> None:
+        """Tell what is due now, once each; for a run that ends. What fails stays in the outbox."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for channel in self._channels:
+                    tasks.create_task(self._tell_due(channel))
+        finally:
+            await self._close()
+
+    async def _follow(self, channel: Channel) -> None:
+        news = self._news[channel.name]
+        while True:
+            news.clear()
+            await self._tell_due(channel)
+            try:
+                await asyncio.wait_for(news.wait(), POLL)
+            except TimeoutError:
+                continue
+
+    async def _tell_due(self, channel: Channel) -> None:
+        """Everything that is due, oldest first; a failed one is due again only later."""
+        due_at = _stamp(self._clock())
+        while pending := await self._outbox.pending(channel.name, due_at, CONCURRENCY):
+            async with asyncio.TaskGroup() as tasks:
+                for each in pending:
+                    tasks.create_task(self._tell(channel, each))
+
+    async def _tell(self, channel: Channel, pending: PendingNotification) -> None:
+        notification = pending.notification
+        try:
+            async with asyncio.timeout(channel.timeout):
+                await channel.tell(notification)
+        except TimeoutError:
+            await self._failed(channel, pending, f"no answer within {channel.timeout:g} s")
+        except Untold as error:
+            await self._failed(channel, pending, str(error))
+        except Exception as error:  # noqa: BLE001 - one notification that a channel chokes on must not stop the others
+            await self._failed(channel, pending, repr(error))
+        else:
+            await self._outbox.delivered(notification.id, channel.name)
+
+    async def _failed(self, channel: Channel, pending: PendingNotification, error: str) -> None:
+        notification, now = pending.notification, self._clock()
+        pause = random.uniform(0, min(LONGEST, self._base * 2 ** min(pending.attempts, 30)))  # noqa: S311 - no secret
+        retry_at = now + timedelta(seconds=pause)
+        if retry_at - _created(notification) < MAX_AGE:
+            level, until = _log.warning, _stamp(retry_at)
+        else:
+            level, until = _log.error, None
+        level(
+            "notification_failed" if until else "notification_given_up",
+            channel=channel.name,
+            notification_id=notification.id,
+            alert_id=notification.alert_id,
+            attempts=pending.attempts + 1,
+            reason=error,
+        )
+        await self._outbox.failed(notification.id, channel.name, error, until)
+
+    async def _close(self) -> None:
+        for channel in self._channels:
+            await channel.close()
+
+
+def _created(notification: Notification) -> datetime:
+    return datetime.fromisoformat(notification.created_at)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
