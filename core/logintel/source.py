@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from logintel.batch import Accept, Batch, Cursor
+from logintel.config.section import Section
 from logintel.formats import FormatRegistry
 
 _log = structlog.get_logger(__name__)
@@ -22,10 +23,8 @@ class InputExhausted(Exception):
     """Raised by `Source.idle` in a run that ends (`--once`): all there was has been read."""
 
 
-class SourceConfig(BaseModel):
+class SourceConfig(Section):
     """Keys that every source has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[
         str, Field(description="Name of this source, unique in the installation.", pattern=r"^[\w.-]{1,100}$")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from logintel.config.format_name import FormatName
 from logintel.source import SourceConfig
 
 
@@ -20,7 +21,7 @@ class FileInputConfig(SourceConfig):
         Field(min_length=1, description="Files, globs (`**` goes down) and directories (the files under them)."),
     ]
     exclude: Annotated[tuple[str, ...], Field(description="Globs of paths or names to leave out.")] = ()
-    format: Annotated[str, Field(description="Format of the records; `auto` decides record by record.")] = "auto"
+    format: Annotated[FormatName, Field(description="Format of the records; `auto` decides record by record.")] = "auto"
     timezone: Annotated[
         str, Field(description="Zone of stamps that name none, such as Europe/Berlin; `local` is the host's.")
     ] = "local"
@@ -34,7 +35,7 @@ class FileInputConfig(SourceConfig):
         if value != "local":
             try:
                 ZoneInfo(value)
-            except (OSError, ValueError):
+            except (KeyError, OSError, ValueError):
                 raise ValueError(f"unknown time zone {value!r}; expected a name such as Europe/Berlin or UTC") from None
         return value
 
