@@ -63,7 +63,14 @@ def _validated(value: Any, info: ValidationInfo) -> SourceConfig:
         message = f"unknown source type {kind!r}{nearest(str(kind), setting.plugins.sources)}"
         problem = "missing" if kind is None else PydanticCustomError("source_type", "{message}", {"message": message})
         raise ValidationError.from_exception_data("source", [InitErrorDetails(type=problem, loc=("type",), input=kind)])
-    return source.Config.model_validate(value, context=setting)
+    try:
+        return source.Config.model_validate(value, context=setting)
+    except ValidationError:
+        raise
+    except Exception as error:
+        # A plugin's validators are foreign code: what they raise must not hide the problems of other keys.
+        message = f"source type {kind!r} failed on it: {type(error).__name__}: {error}"
+        raise PydanticCustomError("source_failed", "{message}", {"message": message}) from error
 
 
 class AgentConfig(SharedConfig):
