@@ -68,13 +68,13 @@ class JsonFormat(Format):
             _take_field(event, body, key, field)
         if plan.holders:
             for key in plan.holders:
-                _look_inside(event, body[key], instant)
+                _look_inside(event, body.get(key), instant)
         return event
 
 
 def _take_time(event: Event, body: dict[str, Any], keys: tuple[str, ...], instant: Clock) -> None:
     for key in keys:
-        value = body[key]
+        value = body.get(key)
         if isinstance(value, dict):
             value = value.get("$date", value.get("seconds"))
         stamp = (
@@ -93,7 +93,7 @@ def _take_time(event: Event, body: dict[str, Any], keys: tuple[str, ...], instan
 
 def _take_level(event: Event, body: dict[str, Any], keys: tuple[str, ...]) -> None:
     for key in keys:
-        value = body[key]
+        value = body.get(key)
         if isinstance(value, str):
             level = level_of(value) or (LEVELS[key].get(value.upper()) if len(value) == 1 else None)
         elif isinstance(value, int) and not isinstance(value, bool):
@@ -111,7 +111,7 @@ def _take_level(event: Event, body: dict[str, Any], keys: tuple[str, ...]) -> No
 
 def _take_message(event: Event, body: dict[str, Any], keys: tuple[str, ...]) -> None:
     for key in keys:
-        value = body[key]
+        value = body.get(key)
         if isinstance(value, str) and value:
             event.message = value.removesuffix("\n")
             del body[key]
@@ -119,7 +119,7 @@ def _take_message(event: Event, body: dict[str, Any], keys: tuple[str, ...]) -> 
 
 
 def _take_field(event: Event, body: dict[str, Any], key: str, field: str) -> None:
-    value = body[key]
+    value = body.get(key)
     if field not in event.fields and value not in ("", None) and isinstance(value, str | int):
         event.fields[field] = value
         del body[key]
@@ -139,4 +139,4 @@ def _look_inside(event: Event, inner: object, instant: Clock) -> None:
         _take_field(event, inner, key, FIELDS[key])
     for key in inner.keys() & HOLDERS:
         if event.timestamp is None or event.level is None or not event.message:
-            _look_inside(event, inner[key], instant)
+            _look_inside(event, inner.get(key), instant)

@@ -68,7 +68,8 @@ def _read_head(event: Event, head: str, instant: Clock) -> int:
     """Take the parts of the head, one after the other; where the message begins."""
     place = 0
     for _ in range(_MAX_PARTS):
-        start = _SPACE.match(head, place).end()  # type: ignore[union-attr] - it matches the empty text as well
+        blank = _SPACE.match(head, place)
+        start = blank.end() if blank else place
         if event.timestamp is None and (found := instant.at(head, start)) is not None:
             event.timestamp, place = found
             if head[place : place + 1] in (":", "]"):

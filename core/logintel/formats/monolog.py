@@ -1,0 +1,13 @@
+"""monolog: PHP's Monolog line format, Laravel's and Symfony's: `[time] channel.LEVEL: text {context} [extra]`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from logintel.formats.patterns import PatternFormat, compiled
+from logintel.timestamps import STAMP
+
+
+class MonologFormat(PatternFormat):
+    name: ClassVar[str] = "monolog"
+    patterns = compiled(rf"\[(?P<time>{STAMP})\] (?P<class_>[\w-]+)\.(?P<level>[A-Z]+): (?P<message>.*)")
