@@ -57,7 +57,12 @@ def test_every_package_is_typed(wheel: zipfile.Path) -> None:
 
 def test_every_entry_point_leads_somewhere(info: zipfile.Path) -> None:
     points = PathDistribution(info).entry_points
-    assert {point.group for point in points} == {"console_scripts", "logintel.plugins", "logintel.commands"}
+    assert {point.group for point in points} == {
+        "console_scripts",
+        "logintel.plugins",
+        "logintel.commands",
+        "logintel.config",
+    }
     for point in points:
         assert point.load()
 
