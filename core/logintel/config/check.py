@@ -31,6 +31,7 @@ _BEGINNINGS: Final = (
     (r"^Input should be (greater|less)", r"expected a number \1"),
     (r"^Input should (be|have) ", "expected "),
     (r"^String should match pattern ", "expected text that matches "),
+    (r" after validation\b", ""),
     (r"^(String|Tuple|List|Dictionary) should have ", "expected "),
 )
 _KINDS: Final = ((bool, "true or false"), (int | float, "a number"), (str, "text"), (list, "a list"), (dict, "keys"))
