@@ -14,13 +14,16 @@ from logintel.formats import Decoded, Format, Framer, Reading
 from logintel.framing import EveryLine
 from logintel.timestamps import Clock, clock
 
-#: vhost? client ident user [time] "request" status bytes and then whatever was configured.
+#: words [time] "request" status bytes and then whatever was configured.
 _LINE: Final = re.compile(
-    r'(?:([^ "\[]++) )?([^ "\[]++) ([^ "\[]++) ([^"\[]{0,200}?) ?\[([0-9]{1,2}/[^\]]{18,26})\] "([^"\\]*+(?:\\.[^"\\]*+)*+)" ([0-9]{3}|-) ([0-9]+|-)(.*)',
+    r'([^"\[]{3,600}?) {1,4}\[([0-9]{1,2}/[^\]]{17,26})\] "([^"\\]*+(?:\\.[^"\\]*+)*+)" ([0-9]{3}|-) ([0-9]+|-)(.*)',
     re.DOTALL,
 )
+#: What an address looks like, to tell it from a virtual host before it.
+_ADDRESS: Final = re.compile(r"[0-9a-fA-F]{0,4}(?:[.:][0-9a-fA-F]{0,4}){2,8}(?:\.[0-9.]+)?|localhost")
 _PART: Final = re.compile(r' (?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\[([^\]]*)\]|([^ "]+))')
-_PAIR: Final = re.compile(r"([A-Za-z_][\w.-]{0,40})[=:](.+)", re.DOTALL)
+_PAIR: Final = re.compile(r"([A-Za-z_][\w.-]{0,40})=(.+)", re.DOTALL)
+_DURATION: Final = re.compile(r"([0-9]+)ms")
 
 
 class AccessFormat(Format):
@@ -38,17 +41,22 @@ def _decode(record: str, instant: Clock) -> Event | None:
     match = _LINE.match(record)
     if match is None:
         return None
-    vhost, client, ident, user, time, request, status, size, more = match.groups()
+    words, time, request, status, size, more = match.groups()
     stamp = instant.text(time)
     if stamp is None:
         return None
-    metadata: dict[str, Json] = {"client_ip": client, "request": request}
-    if vhost is not None:
-        _place_vhost(metadata, vhost, client)
-    if ident != "-":
-        metadata["ident"] = ident
-    if user and user != "-":
-        metadata["user"] = user
+    who = words.split(" ")
+    if len(who) == 3:
+        metadata: dict[str, Json] = {"client_ip": who[0], "request": request}
+        if who[1] != "-":
+            metadata["ident"] = who[1]
+        if who[2] != "-":
+            metadata["user"] = who[2]
+    elif len(who) > 3:
+        metadata = {"request": request}
+        _place(metadata, [word for word in who if word])
+    else:
+        return None
     _put_request(metadata, request)
     if status != "-":
         metadata["status"] = int(status)
@@ -69,17 +77,32 @@ def _put_request(metadata: dict[str, Json], request: str) -> None:
         return
     metadata["http_method"] = method
     metadata["path"] = path
+    stem, question, query = path.partition("?")
+    if question:
+        metadata["path_stem"], metadata["query"] = stem, query
     if protocol:
         metadata["http_version"] = protocol[protocol.index("/") + 1 :]
         metadata["protocol"] = protocol
 
 
-def _place_vhost(metadata: dict[str, Json], vhost: str, client: str) -> None:
-    """Five words before the time: the virtual host comes first, unless the first one is the address."""
-    if vhost[:1].isdigit() and not client[:1].isdigit() and client != "-":
-        metadata["client_ip"], metadata["vhost"] = vhost, client
-    else:
-        metadata["vhost"] = vhost.rstrip(",")
+def _place(metadata: dict[str, Json], who: list[str]) -> None:
+    """More than three words: the first address is the client; before it stands the virtual host, after it the users."""
+    place = next((index for index, word in enumerate(who) if _ADDRESS.fullmatch(word.rstrip(","))), 0)
+    if place > 0:
+        vhost, _, port = who[0].partition(":")
+        metadata["vhost"] = vhost
+        if port.isdigit():
+            metadata["vhost_port"] = int(port)
+    metadata["client_ip"] = who[place].rstrip(",")
+    if who[1:place]:
+        metadata["forwarded"] = list(who[1:place])
+    names = [word for word in who[place + 1 :] if word != "-"]
+    if len(who) - place == 3 and names:
+        metadata["user"] = names[-1]
+        if len(names) == 2:
+            metadata["ident"] = names[0]
+    elif names:
+        metadata["request_id" if len(names) == 1 else "users"] = names[0] if len(names) == 1 else list(names)
 
 
 def _put_more(metadata: dict[str, Json], more: str) -> None:
@@ -97,6 +120,8 @@ def _put_more(metadata: dict[str, Json], more: str) -> None:
         value = text if text is not None else bracketed if bracketed is not None else bare
         if pair := _PAIR.fullmatch(value):
             metadata.setdefault(pair[1], pair[2])
+        elif duration := _DURATION.fullmatch(value):
+            metadata["duration_ms"] = int(duration[1])
         elif value not in ("-", ""):
             extra.append(value)
     if extra:

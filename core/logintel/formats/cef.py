@@ -77,6 +77,8 @@ def _split(text: str, times: int) -> list[str]:
 def _extension(text: str) -> dict[str, Json]:
     """`key=value` where a value goes on to the next ` key=`."""
     marks = list(_EXTENSION.finditer(text))
+    if not marks:
+        return {}
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     return {mark[1]: _plain(text[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)}
 

@@ -27,6 +27,7 @@ _APPLICATION = (
 
 class ElbFormat(PatternFormat):
     name: ClassVar[str] = "elb"
+    mentions = False
     patterns = compiled(
         rf"(?P<message>(?P<type>https?|h2|grpcs|wss?) {_COMMON}{_TLS}{_APPLICATION}.*)",
         rf"(?P<message>{_COMMON}{_TLS}.*)",

@@ -18,6 +18,7 @@ _CONNECTIONS = (
 
 class HaproxyFormat(PatternFormat):
     name: ClassVar[str] = "haproxy"
+    mentions = False
     patterns = compiled(
         rf"(?P<message>{_HEAD}(?P<time_request>-?[0-9]+)/(?P<time_queue>-?[0-9]+)/(?P<time_connect>-?[0-9]+)/(?P<time_response>-?[0-9]+)/(?P<time_active>\+?-?[0-9]+) "
         rf"(?P<status>-?[0-9]+) (?P<bytes>\+?[0-9]+) (?P<request_cookie>[^ ]+) (?P<response_cookie>[^ ]+) (?P<termination_state>[^ ]{{2,4}}) {_CONNECTIONS}"

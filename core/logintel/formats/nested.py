@@ -8,7 +8,7 @@ from typing import Final
 
 from logintel.event import Event
 from logintel.formats import Format, Reading
-from logintel.formats.pairs import pairs
+from logintel.formats.facts import mention
 
 #: What a nested record begins with; prose, which is most of syslog, is not looked at further.
 _OPENERS: Final = frozenset("{[(<@0123456789#")
@@ -24,7 +24,7 @@ class Nested:
         waiting = [event for event in events if event is not None and event.message and _worth(event.message)]
         for make in _leaves():
             if not waiting:
-                return
+                break
             texts = [event.message for event in waiting]
             left = []
             for event, inner in zip(waiting, make.decode(texts, reading), strict=True):
@@ -33,10 +33,9 @@ class Nested:
                 else:
                     left.append(event)
             waiting = left
-        for event in waiting:
-            if "=" in event.message:
-                for key, value in pairs(event.message).items():
-                    event.metadata.setdefault(key, value)
+        for event in events:
+            if event is not None and event.message:
+                mention(event)
 
 
 def _worth(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from logintel.event import Event, Level
 from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.facts import mention
 from logintel.formats.pairs import pairs
 from logintel.framing import StackTraces
 from logintel.levels import level_of, put_level
@@ -54,8 +55,8 @@ class PatternFormat(Format):
     patterns: ClassVar[tuple[re.Pattern[str], ...]]
     #: What this format's letters or words mean; None: the words that all programs use.
     levels: ClassVar[Mapping[str, Level] | None] = None
-    #: Whether key=value pairs of the message become metadata.
-    pairs: ClassVar[bool] = False
+    #: Whether the message is prose, whose pairs and facts become metadata.
+    mentions: ClassVar[bool] = True
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)
@@ -95,9 +96,8 @@ class PatternFormat(Format):
                 metadata.update(pairs(value))
             else:
                 metadata[name] = value.strip()
-        if self.pairs and "=" in event.message:
-            for key, value in pairs(event.message).items():
-                metadata.setdefault(key, value)
+        if self.mentions:
+            mention(event)
         return event
 
     def finish(self, event: Event) -> Event:

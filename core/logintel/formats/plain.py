@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from logintel.event import Event
 from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.facts import mention
 from logintel.formats.patterns import follow
 from logintel.framing import StackTraces
 
@@ -23,4 +24,6 @@ class PlainFormat(Format):
 
 def _decode(record: str) -> Event:
     head, _, rest = record.partition("\n")
-    return follow(Event(record, message=head, format="plain"), rest)
+    event = Event(record, message=head, format="plain")
+    mention(event)
+    return follow(event, rest)

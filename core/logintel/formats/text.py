@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 from logintel.event import Event, Json
 from logintel.formats import Decoded, Format, Framer, Reading
 from logintel.formats.pairs import pairs
+from logintel.formats.facts import mention
 from logintel.formats.patterns import follow
 from logintel.framing import StackTraces
 from logintel.levels import ANY, LETTERS, WORDS, level_of, put_level
@@ -24,7 +25,7 @@ _PART: Final = re.compile(
     | \((?P<round>[^()]{{1,120}})\):?(?=[\s:|-])
     | <(?P<angle>[^<> ]{{1,100}})>:?(?=[\s:@])
     | \{{(?P<curly>[\w .:-]{{1,60}})\}}
-    | (?P<level>(?:{ANY}|{ANY.lower()}|{"|".join(word.capitalize() for word in sorted(WORDS, key=len, reverse=True))})(?=[\s:|\]/,]|$)):?
+    | (?P<level>(?:{ANY}|{ANY.lower()}|{"|".join(word.capitalize() for word in sorted(WORDS, key=len, reverse=True))})(?=[\s:|\]/,]|$))[:/]?
     )""",
     re.VERBOSE,
 )
@@ -34,10 +35,14 @@ _WORD: Final = re.compile(r"([^\s\[\]{}()<>|\"=]{1,100}?)(?:\[([0-9]{1,10})\])?(
 #: A level among the next few words.
 _LEVEL_AHEAD: Final = re.compile(rf"(?:[^\s\[\]\"=:]{{1,80}}\s{{1,8}}){{1,3}}\[?\b(?:{ANY})\b[\]:\s|]")
 _SOURCE: Final = re.compile(r"([\w./$-]+\.[A-Za-z]{1,6}):([0-9]{1,7})")
+#: A level's letter beside a bracket, a bar or a name with a colon.
+_LETTER: Final = re.compile(r"([TVDIWEF])(?= (?:[\[(|]|[\w.-]{1,60}: )|[,|])")
+#: A part that a bar ends.
+_BARRED: Final = re.compile(r"([^|\n]{1,100}?) *\|")
 _NUMBER: Final = re.compile(r"[#]?[0-9]{1,20}")
 _NAME: Final = re.compile(r"[A-Za-z_@#][\w.$:/@#<>-]{0,150}")
 #: A head has no more parts than this.
-_MAX_PARTS: Final = 12
+_MAX_PARTS: Final = 32
 
 
 class TextFormat(Format):
@@ -58,9 +63,7 @@ def _decode(record: str, instant: Clock) -> Event | None:
     if event.timestamp is None and event.level is None:
         return None
     event.message = head[end:].strip()
-    if "=" in event.message:
-        for key, value in pairs(event.message).items():
-            event.metadata.setdefault(key, value)
+    mention(event)
     return follow(event, rest)
 
 
@@ -87,6 +90,11 @@ def _read_head(event: Event, head: str, instant: Clock) -> int:
                 _take_bracket(event, text.strip(), kind, instant)
             place = part.end()
             continue
+        letter = _LETTER.match(head, start) if event.level is None else None
+        if letter is not None:
+            put_level(event, letter[1], LETTERS[letter[1]])
+            place = letter.end()
+            continue
         taken = _take_word(event, head, start)
         if not taken:
             return start if start > place and place else place
@@ -98,7 +106,7 @@ def _take_bracket(event: Event, text: str, kind: str, instant: Clock) -> None:
     """What stands in a bracket, by its looks."""
     if not text:
         return
-    if event.timestamp is None and (found := instant.at(text)) is not None:
+    if (found := instant.at(text)) is not None:
         event.timestamp = found[0]
         text = text[found[1] :].strip(" #:")
         if text:
@@ -123,6 +131,9 @@ def _take_bracket(event: Event, text: str, kind: str, instant: Clock) -> None:
 
 def _take_word(event: Event, head: str, start: int) -> int:
     """A bare word that belongs to the head: one that a level or a colon follows. 0: the message begins."""
+    if event.timestamp is not None and (barred := _BARRED.match(head, start)) is not None:
+        _note(event, barred[1])
+        return barred.end()
     word = _WORD.match(head, start)
     if word is None or not word[1]:
         return 0

@@ -1,0 +1,84 @@
+"""Facts: addresses, ports, users, requests and quoted names that a message mentions, to search by (as ECS's related.*)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from logintel.event import Event, Json
+from logintel.formats.pairs import pairs
+
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_FACT: Final = re.compile(
+    rf"""(?<![\w.:-])(?:
+        (?P<ip>(?:::ffff:)?{_OCTET}(?:\.{_OCTET}){{3}}(?![\w]|\.[0-9]) | (?=[0-9a-fA-F]{{1,4}}:|::)[0-9a-fA-F:]{{2,39}}(?<=[0-9a-fA-F:])(?![\w:.]))
+        (?:(?:[:/\#]|\]:|\(|\ port\ )(?P<port>[0-9]{{1,5}})(?![\w.]))?
+      | (?P<verb>GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS|CONNECT|PROPFIND|TRACE)\ (?P<path>[^\s"]+)(?:\ HTTP/(?P<version>[0-9.]+))?(?:"?,?:?\ (?P<status>[1-5][0-9]{{2}})\b)?
+      | (?i:user(?:name)?|account|login)(?:\ name)?[\ :=]+['"<\[(]?(?P<user>[A-Za-z0-9_][\w.@\\$-]{{0,63}})
+      | (?i:port)[\ :=]+(?P<named_port>[0-9]{{1,5}})\b
+      | '(?P<single>[^'\s][^']{{0,98}})'(?!\w)
+    )
+    | "(?P<double>[^"]{{1,200}})"
+    | \[(?P<bracket>[^\[\]\s]{{1,100}})\](?::(?P<bracket_port>[0-9]{{1,5}})\b)?
+    """,
+    re.VERBOSE,
+)
+_NO_USERS: Final = frozenset(("name", "from", "for", "is", "was", "not", "has", "authentication", "and", "by", "with", "or", "on", "in", "at", "to"))
+_INSIDE: Final = re.compile(rf"(?:::ffff:|ipv[46]:)?({_OCTET}(?:\.{_OCTET}){{3}}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*)(?::([0-9]{{1,5}}))?")
+#: Only the beginning of a long message is searched, and only so many facts of a kind are kept.
+_SEARCHED: Final = 4_000
+_KEPT: Final = 16
+
+
+def mention(event: Event) -> None:
+    """Complete the metadata with the pairs and facts of the message; what stands there already stays."""
+    if "=" in event.message:
+        for key, value in pairs(event.message).items():
+            event.metadata.setdefault(key, value)
+    put_facts(event)
+
+
+def put_facts(event: Event) -> None:
+    """Put what the message mentions into metadata: ip, port, user, quoted (lists), http_method, path, status."""
+    found: dict[str, list[Json]] = {}
+    metadata = event.metadata
+    for match in _FACT.finditer(event.message, 0, _SEARCHED):
+        kind = match.lastgroup
+        if match["ip"] is not None:
+            _address(found, match["ip"], match["port"])
+        elif match["verb"] is not None:
+            for key, name in (("http_method", "verb"), ("path", "path"), ("http_version", "version"), ("status", "status")):
+                if match[name]:
+                    metadata.setdefault(key, int(match[name]) if name == "status" else match[name])
+        elif match["user"] is not None:
+            if match["user"].lower() not in _NO_USERS:
+                _keep(found, "user", match["user"].rstrip(".-"))
+        elif match["named_port"] is not None:
+            _keep(found, "port", int(match["named_port"]))
+        elif match["bracket"] is not None:
+            inside = _INSIDE.fullmatch(match["bracket"])
+            if inside is not None:
+                _address(found, inside[1], inside[2] or match["bracket_port"])
+            else:
+                _keep(found, "quoted", match["bracket"])
+        elif kind is not None and match[kind]:
+            _keep(found, "quoted", match[kind])
+    for key, values in found.items():
+        if key not in metadata:
+            metadata[key] = values[0] if len(values) == 1 and key == "user" else values
+
+
+def _address(found: dict[str, list[Json]], address: str, port: str | None) -> None:
+    if address.count(":") == 1 or address == "::":
+        return
+    if address.count(":") == 2 and len(address) == 8:  # a time of day
+        return
+    _keep(found, "ip", address.removeprefix("::ffff:"))
+    if port and int(port) < 65536:
+        _keep(found, "port", int(port))
+
+
+def _keep(found: dict[str, list[Json]], key: str, value: Json) -> None:
+    values = found.setdefault(key, [])
+    if value not in values and len(values) < _KEPT:
+        values.append(value)
