@@ -1,9 +1,8 @@
 """Which words a block of documents holds: what table document_terms is given. It only narrows a search.
 
-A word is a run of ASCII letters and digits, and every such run of message and raw_log is one, in lower case. So
-whatever analysis a query asks for, a document that it matches holds the runs that the query requires. Neighbouring
-documents share most of their words: one row per block of them makes the table several times smaller and cheaper, and
-a search then reads the few documents of the blocks it finds.
+Words are those of `query.narrow.index_terms`: runs of ASCII letters and digits, in lower case. FTS5's tokenizer finds
+them in plain ASCII text by itself. Neighbouring documents share most of their words: one row per block of them makes
+the table several times smaller and cheaper, and a search then reads the few documents of the blocks that it finds.
 """
 
 from __future__ import annotations
@@ -12,10 +11,15 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from logintel.event import Json
+from logintel_collector.query.analysis import lower
+from logintel_collector.query.narrow import index_terms
+from logintel_collector.query.tokenizer import MAX_LENGTH
 
 #: A block's number is the document id without this many bits.
 BLOCK_BITS: Final = 5
-BLOCK: Final = 1 << BLOCK_BITS
+#: Words of fewer characters are never cut: the tokenizer's limit is twice as many UTF-16 units.
+_SHORT: Final = MAX_LENGTH // 2
+_MOST_TERMS: Final = 16
 
 
 def block_text(sources: Iterable[Mapping[str, Json]]) -> str:
@@ -24,16 +28,25 @@ def block_text(sources: Iterable[Mapping[str, Json]]) -> str:
     for source in sources:
         raw, message = str(source["raw_log"]), str(source["message"])
         texts.append(raw)
-        if message is not raw and not _holds(raw, message):
+        if message is not raw and (_has_long_word(message) or not _holds(raw, message)):
             texts.append(message)
     text = "\n".join(texts)
-    # Other characters become "?", which is no part of a word.
-    return text if text.isascii() else text.encode("ascii", "replace").decode("ascii")
+    if not text.isascii():
+        # Some letters have an ASCII one in lower case (the Kelvin sign). The others become "?", which is in no word.
+        text = lower(text).encode("ascii", "replace").decode("ascii")
+    cut = {word for part in texts if _has_long_word(part) for word in index_terms(part)}
+    return "\n".join([text, *cut])
 
 
 def match_expression(terms: Iterable[str]) -> str:
-    """The FTS5 query for blocks that hold every term."""
-    return " AND ".join(f'"{term}"' for term in terms)
+    """The FTS5 query for blocks that hold every term; "" without terms."""
+    # The longest are the rarest; more of them would hardly narrow further.
+    return " AND ".join(f'"{term}"' for term in sorted(terms, key=len)[-_MOST_TERMS:])
+
+
+def _has_long_word(text: str) -> bool:
+    """Whether the standard tokenizer may cut a word of it, and so make words that do not stand there as such."""
+    return len(text) >= _SHORT and max(map(len, text.split()), default=0) >= _SHORT
 
 
 def _holds(raw: str, message: str) -> bool:
@@ -48,4 +61,5 @@ def _holds(raw: str, message: str) -> bool:
 
 
 def _in_word(char: str) -> bool:
-    return char.isascii() and char.isalnum()
+    # A character beyond ASCII may become a letter of ASCII in lower case.
+    return char.isalnum() or not char.isascii()
