@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from typing import Final
 
 from logintel_collector.query.tokenizer import tokenize
@@ -13,8 +14,41 @@ from logintel_collector.query.tokenizer import tokenize
 GAP: Final = 100
 #: Lucene's English stop words, the default of filter `stop`.
 STOP_WORDS: Final = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was "
-    "will with".split()
+    {
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "for",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "such",
+        "that",
+        "the",
+        "their",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+        "will",
+        "with",
+    }
 )
 
 
@@ -57,7 +91,7 @@ class Analyzer:
 
 
 def lower(text: str) -> str:
-    """Lower case one code point at a time, as Java does: `İ` gives `i`, a final sigma stays `σ`."""
+    """Lower case one code point at a time, as Java does: `İ` gives `i`, a final sigma stays the common small one."""
     return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
@@ -73,19 +107,23 @@ class _LowerTable(dict[int, str]):
         return found
 
 
+#: Beginnings that Snowball 3 treats apart and Lucene's older English stemmer does not; another first letter of the same
+#: kind (vowel or consonant) hides them.
+_NEWER_PREFIXES: Final = ("emerg", "evening", "inter", "later", "organ", "past", "univers")
 _LOWER: Final = _LowerTable()
 _ASCII_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 @lru_cache(maxsize=65536)
 def _stem(word: str) -> str:
+    if word.startswith(_NEWER_PREFIXES):
+        masked = ("a" if word[0] in "eiou" else "b") + word[1:]
+        return word[0] + _stemmer()(masked)[1:]
     return _stemmer()(word)
 
 
 @cache
 def _stemmer() -> Callable[[str], str]:
     """Snowball's English stemmer; loaded when the first stemmed field is read."""
-    from snowballstemmer import stemmer  # noqa: PLC0415 - an optional package, needed by stemmed fields only
-
-    stem_word: Callable[[str], str] = stemmer("english").stemWord
+    stem_word: Callable[[str], str] = import_module("snowballstemmer").stemmer("english").stemWord
     return stem_word

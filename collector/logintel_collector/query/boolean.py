@@ -18,7 +18,7 @@ def combine(
 ) -> Node:
     """must (filter with it), should and must_not as one node. Raises ValueError for an unknown minimum_should_match.
 
-    should is optional beside must, else one is needed; `minimum` says otherwise, but 0 does not make the only clauses optional.
+    should is optional beside must, else one is needed. `minimum` says otherwise, but 0 does not free the only clauses.
     """
     needed = 0 if minimum is None else should_match(minimum, len(should))
     if should and not must:

@@ -14,7 +14,7 @@ from logintel_collector.query.error import QueryError
 from logintel_collector.query.leaves import Leaves, Limits, required_text, truth
 from logintel_collector.query.lucene import TextOptions, parse_text
 from logintel_collector.query.mapping import Field
-from logintel_collector.query.tree import Everything, Exists, Node, Nothing, any_of
+from logintel_collector.query.tree import Everything, Exists, Node, Nothing
 
 Body: TypeAlias = dict[str, Json]
 #: Keys that change the score or the name of a clause, never what it matches.
@@ -116,10 +116,6 @@ class _Clauses:
                 return words[0]
             return combine(words, [], [], minimum) if operator == "and" else combine([], words, [], minimum)
 
-        if operator == "and" and minimum is not None:
-            return self.on(
-                name, lambda field: _and_with_minimum(make(field), len(self.leaves.words(field, text)), minimum)
-            )
         return self.on(name, make)
 
     def match_phrase(self, body: Body) -> Node:
@@ -208,7 +204,7 @@ def exists(leaves: Leaves, name: str) -> Node:
     field = queried(leaves, name)
     if field is None:
         return Nothing()
-    return any_of([Exists(field)])
+    return Exists(field)
 
 
 def _object(body: Json, path: str) -> Body:
@@ -260,18 +256,6 @@ def _zero_terms(options: Body) -> Node:
     if wanted not in ("none", "all"):
         raise ValueError(f"zero_terms_query {wanted!r} is unknown: expected none, all")
     return Everything() if wanted == "all" else Nothing()
-
-
-def _and_with_minimum(node: Node, words: int, minimum: int | str) -> Node:
-    """operator and leaves no optional clause for a minimum to count."""
-    return Nothing() if words > 1 and combine_needs(minimum) else node
-
-
-def combine_needs(minimum: int | str) -> bool:
-    """Whether a minimum asks for more than the no optional clauses that there are."""
-    from logintel_collector.query.should_match import should_match
-
-    return should_match(minimum, 0) > 0
 
 
 _MAKERS: Final[dict[str, Callable[[_Clauses, Body], Node]]] = {

@@ -1,4 +1,4 @@
-"""Dates of queries and documents: strict_date_optional_time||epoch_millis, and date math (`now-1h/d`, `2026-11-22||/M`).
+"""Dates of queries and documents: strict_date_optional_time||epoch_millis, and date math (`now-1h/d`, `2026-11||/M`).
 
 All results are milliseconds since 1970 (UTC); finer digits are cut, as in an Elasticsearch date field.
 """
@@ -68,10 +68,16 @@ def instant(text: str, zone: tzinfo = UTC, *, up: bool = False) -> int:
         return int(millis[1])
     year, month, day, hour, minute, second, fraction, offset = match.groups()
     filled = ("23", "59", "59", "999") if up else ("0", "0", "0", "0")
-    clock = [int(part or fill) for part, fill in zip((hour, minute, second), filled, strict=False)]
-    millis_of = int((fraction or filled[3]).ljust(3, "0")[:3])
-    local = datetime(int(year), int(month or 1), int(day or 1), *clock, tzinfo=zone_of(offset) if offset else zone)
-    return _millis(local) + millis_of
+    local = datetime(
+        int(year),
+        int(month or 1),
+        int(day or 1),
+        int(hour or filled[0]),
+        int(minute or filled[1]),
+        int(second or filled[2]),
+        tzinfo=zone_of(offset) if offset else zone,
+    )
+    return _millis(local) + int((fraction or filled[3]).ljust(3, "0")[:3])
 
 
 def zone_of(text: str) -> tzinfo:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class QueryError(ValueError):
-    """A query that cannot be compiled. `clause` is its path, such as `bool.filter[1].term`; `reason` says what is wrong."""
+    """A query that cannot be compiled.
+
+    clause  its path, such as `bool.filter[1].term`
+    reason  what is wrong and what is supported
+    """
 
     def __init__(self, clause: str, reason: str) -> None:
         super().__init__(f"{clause}: {reason}" if clause else reason)

@@ -99,6 +99,8 @@ class Leaves:
         """The value lies between the limits."""
         if field.kind in ("keyword", "text"):
             low, high = (None if x is None else required_text(x) for x in (limits.low, limits.high))
+            if field.lowercase:
+                low, high = (x and lower(x) for x in (low, high))
             return Between(field, low, high, limits.low_open, limits.high_open)
         if field.kind == "dynamic":
             return any_of(self._views(field, lambda view: self.range(view, limits)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Mapping as Object
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -25,8 +24,8 @@ class Field:
 
     path          its name in queries, `message.keyword`
     source        the keys that lead to its value in the document, ("message",)
-    kind          whole: byte … long; opaque: a type of which only existence can be asked; dynamic: not seen by the mapping
-                  yet, its values are taken as the type they would get
+    kind          whole: byte to long; opaque: only its existence can be asked; dynamic: not in the mapping yet,
+                  its values are taken as the type they would get
     bits          width of a whole or float
     ignore_above  longest indexed value in UTF-16 units; None: no limit
     analyzer      of a text field
@@ -52,15 +51,11 @@ class Mapping:
         self.fields = fields
         self.default_field = default_field
         self._rules = rules
-        self._readers: dict[tuple[tuple[str, ...], Analyzer], TextReader] = {}
+        self._readers: dict[tuple[tuple[str, ...], Analyzer, bool], TextReader] = {}
 
     def field(self, path: str) -> Field | None:
         """The field of that name; kind `dynamic` where it would be made by its first document; None: never indexed."""
         return self.fields.get(path) or self._unseen(path)
-
-    def below(self, path: str) -> Iterator[Field]:
-        """The known fields inside object `path`."""
-        return (known for name, known in self.fields.items() if name.startswith(path + "."))
 
     def views(self, unseen: Field) -> tuple[Field, ...]:
         """A dynamic field as each of the types that a JSON value would give it."""
@@ -69,7 +64,7 @@ class Mapping:
 
     def reader(self, text: Field) -> TextReader:
         """The reader of a text field, shared by all queries: it analyses a document once."""
-        key = (text.source, text.analyzer)
+        key = (text.source, text.analyzer, text.strict)
         if key not in self._readers:
             self._readers[key] = TextReader(*key)
         return self._readers[key]
@@ -108,7 +103,7 @@ def product_mapping() -> Mapping:
 
 
 def mapping_from(body: Object[str, Any]) -> Mapping:
-    """Compile `{settings, mappings}` as Elasticsearch takes it or gives it back. Raises ValueError for what is unknown."""
+    """Compile `{settings, mappings}` as Elasticsearch takes and gives it. Raises ValueError for unknown analysis."""
     settings = body.get("settings", {})
     mappings = body.get("mappings", {})
     builder = _Builder(settings.get("analysis", {}), _string_rule(mappings.get("dynamic_templates", [])))

@@ -29,7 +29,7 @@ def decimal(value: Json) -> Decimal:
 def whole(value: Json, bits: int, *, strict: bool = False) -> int | None:
     """A document's value as a whole number of `bits`, cut towards zero; None when it is none."""
     if value.__class__ is int:
-        number: int = value  # type: ignore[assignment]  # its class was just seen to be int
+        number: int = value
     elif strict or value.__class__ not in (str, float):
         return None
     else:
@@ -46,7 +46,7 @@ def whole(value: Json, bits: int, *, strict: bool = False) -> int | None:
 def real(value: Json, bits: int, *, strict: bool = False) -> float | None:
     """A document's value as a float of `bits`; None when it is none."""
     if value.__class__ in (int, float):
-        return as_float(value, bits)  # type: ignore[arg-type]  # its class was just seen
+        return as_float(value, bits)
     if strict or value.__class__ is not str:
         return None
     try:

@@ -156,7 +156,7 @@ def _keyword_test(field: Field, fits: Callable[[str], bool]) -> Test:
 
     def test(value: Json) -> bool:
         if value.__class__ is str:
-            text: str = value  # type: ignore[assignment]  # its class was just seen to be str
+            text: str = value
         else:
             found = None if strict else text_of(value)
             if found is None:
@@ -264,7 +264,7 @@ def indexed(field: Field) -> Test:
     if field.kind == "date":
         return lambda value: _instant(value) is not None
     if field.kind == "text":
-        return lambda value: text_of(value) is not None
+        return lambda value: isinstance(value, str) or (not field.strict and text_of(value) is not None)
     return lambda value: value is not None
 
 

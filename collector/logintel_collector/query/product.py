@@ -1,7 +1,7 @@
 """The product's index mapping: the seed's in full, as it is sent to Elasticsearch.
 
-Beyond the seed: `message.log` (the seed's log_analyzer), `metadata` strings as keyword without date detection (Elasticsearch's
-default would cut them at 256 characters and guess dates), and no guessing of fields outside `metadata`.
+Beyond the seed: `message.log` (the seed's log_analyzer), `metadata` strings as keyword without date detection (by
+default Elasticsearch cuts them at 256 characters and guesses dates), and no guessing of fields outside `metadata`.
 """
 
 from __future__ import annotations

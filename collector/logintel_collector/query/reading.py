@@ -25,7 +25,7 @@ def values_of(path: tuple[str, ...]) -> Callable[[Source], Json]:
     def read(source: Source) -> Json:
         inner = source.get(first)
         if single and inner.__class__ is dict and whole not in source:
-            return inner.get(second)  # type: ignore[union-attr]  # its class was just seen to be dict
+            return inner.get(second)
         return list(_gathered(source, path))
 
     return read
@@ -86,18 +86,21 @@ class TextReader:
     A document is recognised by being the same object: it must not be changed between two readings.
     """
 
-    __slots__ = ("_analyzer", "_last", "_values")
+    __slots__ = ("_analyzer", "_last", "_strict", "_values")
 
-    def __init__(self, path: tuple[str, ...], analyzer: Analyzer) -> None:
+    def __init__(self, path: tuple[str, ...], analyzer: Analyzer, strict: bool) -> None:
+        """`strict`: numbers and booleans are no text."""
         self._values = values_of(path)
         self._analyzer = analyzer
+        self._strict = strict
         self._last = _Read({}, None)
 
     def terms(self, source: Source) -> list[str | None]:
         """The terms; the index is the position, None a hole."""
         read = self._read(source)
         if read.terms is None:
-            texts = [text for value in flat(read.value) if (text := text_of(value)) is not None]
+            values = [value for value in flat(read.value) if not self._strict or isinstance(value, str)]
+            texts = [text for value in values if (text := text_of(value)) is not None]
             read.terms = self._analyzer.all_terms(texts)
         return read.terms
 
@@ -117,7 +120,7 @@ class TextReader:
         if read.terms is not None or not self._analyzer.verbatim or value.__class__ is not str:
             return True
         if read.lowered is None:
-            read.lowered = value.lower() if value.isascii() else ""  # type: ignore[union-attr]  # str, see above
+            read.lowered = value.lower() if value.isascii() else ""
         return not read.lowered or term in read.lowered
 
     def _read(self, source: Source) -> _Read:

@@ -1,7 +1,7 @@
 """Elasticsearch's standard tokenizer: words by Unicode's rules (UAX #29), at most 255 UTF-16 units each.
 
-Pure ASCII text is cut by one pattern. Other text is first rewritten to one class letter a character (same length), and the
-rules are a pattern over those letters.
+Pure ASCII text is cut by one pattern. Other text is first rewritten to one class letter a character, and the rules are
+a pattern over those letters.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ MAX_LENGTH: Final = 255
 
 _ASCII: Final = re.compile(r"\w+(?:(?:(?<=[A-Za-z])[.:'](?=[A-Za-z])|(?<=[0-9])[.,;'](?=[0-9]))\w+)*", re.ASCII)
 
-# Class letters: A letter, B Hebrew letter, N digit, K Katakana, _ joiner of words, : . ' " , the middle marks (, of numbers),
-# x extends the character before it, j zero width joiner, m emoji modifier, I ideograph, R Hiragana, S South East Asian,
-# E emoji, F flag half, o other.
+# Class letters: A letter, B Hebrew letter, N digit, K Katakana, _ joiner of words; : . ' " are marks that may stand
+# inside a word, a comma inside numbers; x extends the character before it, j is the zero width joiner, m an emoji
+# modifier; I ideograph, R Hiragana, S South East Asian, E emoji, F flag half, o other.
 _X: Final = "[xjm]*"
 _NUMBER: Final = f"N{_X}(?:(?:(?:_{_X})*|[,.']{_X})N{_X})*"
 _LETTERS: Final = f"[AB]{_X}(?:(?:(?:_{_X})*|[:.']{_X})[AB]{_X})*"

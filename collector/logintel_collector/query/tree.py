@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from logintel_collector.query.dates import Moment
@@ -149,13 +150,10 @@ def any_of(nodes: Iterable[Node], needed: int = 1) -> Node:
         return Nothing()
     if needed == len(kept):
         return all_of(kept)
-    if needed == 1:
-        kept = [
-            inner
-            for node in kept
-            for inner in (node.nodes if isinstance(node, AnyOf) and node.needed == 1 else (node,))
-        ]
-    return AnyOf(tuple(kept), needed)
+    if needed > 1:
+        return AnyOf(tuple(kept), needed)
+    opened = [node.nodes if isinstance(node, AnyOf) and node.needed == 1 else (node,) for node in kept]
+    return AnyOf(tuple(chain.from_iterable(opened)))
 
 
 def negate(node: Node) -> Node:
