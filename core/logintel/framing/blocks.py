@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, Protocol
 
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)')
+_STRING: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)')
 _ELEMENT: Final = re.compile(r"<([A-Za-z_][A-Za-z0-9_.:-]*+)([^<>]*>)?")
 
 

@@ -44,16 +44,18 @@ _MARK: Final = (
 )
 #: MySQL's general log, where the stamp of the line before goes for this one too.
 _MYSQL: Final = r"[0-9]++ (?:Query|Connect|Quit|Execute|Prepare|Init DB|Close stmt|Field List)\t"
+#: A head behind blanks needs to be evident: a line of a trace or of JSON is no record.
+_INDENTED: Final = rf"[ \t]++(?:{_LEVEL} +)?[0-9]{{4}}[-/][0-9]{{2}}[-/][0-9]{{2}}[ T][0-9]{{2}}:"
 #: Begins a record, whatever came before. What matches depends on the matched text and one character more.
 HEAD: Final = re.compile(
-    rf"[ \t]*+(?:{_MARK}"
+    rf"{_MARK}|{_INDENTED}"
     r"|\{[\"']|\[\{[\"']|[0-9]{1,3}(?:\.[0-9]{1,3}){3}[ ,:]"
-    rf"|(?:time|ts|timestamp|level|lvl|severity|t)=|CEF:[0-9]|LEEF:[0-9]|{_MYSQL})"
+    rf"|(?:time|ts|timestamp|level|lvl|severity|t)=|CEF:[0-9]|LEEF:[0-9]|{_MYSQL}"
 )
 #: First of the two lines of java.util.logging's SimpleFormatter; the second begins with the level.
 JUL: Final = r"[A-Z][a-z]{2} {1,2}[0-9]{1,2}, [0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AP]M [^ ]+ [^ ]+ *$"
 #: Begins a record of a log whose records all begin so: lines without a head go on with it.
-MARKED: Final = rf"[ \t]*+(?:{_MARK})"
+MARKED: Final = rf"{_MARK}|{_INDENTED}"
 #: The same, but no head: it is also the second line of java.util.logging.
 MARKED_HEADLESS: Final = rf"(?=[A-Z]{{2}}){_LEVEL}:"
 _TIME: Final = re.compile(r"[0-9]:[0-9]{2}:[0-9]{2}")

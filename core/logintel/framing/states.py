@@ -44,7 +44,9 @@ _ALSO: Final = {
     "chained": r"(?P<python_again>Traceback \(most recent)",
     "go": r"goroutine [0-9]+ |\[signal |exit status [0-9]|created by |[^ (]+\(.*\)[ \t]*$|\.\.\.additional frames"
     r"|(?:r[a-z0-9]{1,5}|[cdefgs]s) +0x[0-9a-f]+|PC=0x|runtime stack:|runtime\.|panic during ",
-    "node": r"(?:Uncaught )?[A-Za-z_]*(?:Error|Exception)\b|Node\.js v[0-9]|Thrown:",
+    "node": r"(?P<node_source>.)",
+    "node_source": r"\^+[ \t]*$|(?P<node_thrown>(?:Uncaught )?[A-Za-z_]*(?:Error|Exception)\b)",
+    "node_thrown": r"Node\.js v[0-9]",
     "rust": r"note: |stack backtrace:",
     "panicked": r"(?P<rust>.)",
     "dart": r"(?P<plain>.)",
@@ -73,7 +75,7 @@ _OPENING: Final = re.compile(
     r"|(?P<php>PHP [A-Z][a-z ]+ error: |exception '|Fatal error: )"
     r"|(?P<rails>Started [A-Z]+ \")"
     r"|(?P<slowlog_time># Time: )|(?P<slowlog># (?:User@Host|Query_time): )"
-    r"|(?P<node>[^ :]+\.[cm]?[jt]sx?:[0-9]+[ \t]*$)"
+    r"|(?P<node>(?:(?:file://)?[^ :]+\.[cm]?[jt]sx?|node:[^ :]+):[0-9]+[ \t]*$)"
     rf"|(?P<plain>{_EXCEPTION_GROUP})"
 )
 _TRACEBACK: Final = "Traceback (most recent call last):"
