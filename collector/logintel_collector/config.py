@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
+from logintel.config.problem import Problem
 from logintel.config.section import ConfigPath, DataPath, Section, defaults
 from logintel.config.shared import SharedConfig
 from logintel.size import Size
+from logintel_collector.notifier.config import NotifyConfig
 
 
 class SqliteConfig(Section):
@@ -41,10 +44,22 @@ class CollectorConfig(SharedConfig):
         Field(description="Directory of alert rules (*.yaml), relative to the file that names it; none by default."),
     ] = None
 
+    notify: Annotated[tuple[NotifyConfig, ...], Field(description="Whom to tell of alerts.")] = ()
+
+    def further_problems(self) -> list[Problem]:
+        """What is wrong with the rules."""
+        from logintel_collector.rules.loading import load_rules  # noqa: PLC0415 - only a check and a run need rules
+
+        found = super().further_problems()
+        if self.rules_dir is None:
+            return found
+        return found + load_rules(self.rules_dir, self.installation, lambda: datetime.now(UTC)).problems
+
     def plan(self) -> list[str]:
         """Where events would go, and which rules would see them."""
         return [
             *super().plan(),
             f"store {self.stores.sqlite.path}",
             f"rules of {self.rules_dir}" if self.rules_dir else "no rules",
+            *(f"notify by {channel.type}" for channel in self.notify),
         ]

@@ -63,7 +63,9 @@ def _check(files: list[Path], *, as_json: bool) -> int:
         except Misconfigured as error:
             problems += error.problems
             continue
-        if not as_json:
+        further = loaded.config.further_problems()
+        problems += further
+        if not as_json and not further:
             _write("\n  ".join([f"OK: {', '.join(loaded.files)}", *loaded.config.plan()]) + "\n")
     if as_json:
         _write(_json([problem._asdict() for problem in problems]))

@@ -89,8 +89,9 @@ def _key(document: Document, loc: tuple[str | int, ...], *, missing: bool) -> Ke
 def _reworded(detail: ErrorDetails) -> str:
     """pydantic's message in our words; most of its texts begin with "Input should be a valid"."""
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if accepted := re.match(r"Input should be a valid (\w+)", message):
-        message = f"expected {_WORDS.get(accepted[1], 'a valid ' + accepted[1])}"
+    accepted = re.match(r"Input should be a valid (\w+)", message)
+    if accepted and accepted[1] in _WORDS:
+        message = f"expected {_WORDS[accepted[1]]}"
         if detail["type"].endswith("_type"):
             message += f", got {_got(detail['input'])}"
     for pattern, word in _BEGINNINGS:

@@ -47,6 +47,10 @@ class SharedConfig(Section):
         """What is wrong between the keys of a document, as it was written; no model sees it."""
         yield from ()
 
+    def further_problems(self) -> list[Problem]:
+        """What is wrong with further files that the configuration names, for `config check`."""
+        return []
+
     def plan(self) -> list[str]:
         """Lines that say what would run, for `config check`."""
         return []
