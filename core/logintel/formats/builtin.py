@@ -9,6 +9,7 @@ from logintel.formats.auditd import AuditdFormat
 from logintel.formats.auto import AutoFormat
 from logintel.formats.cef import CefFormat
 from logintel.formats.container import ContainerFormat
+from logintel.formats.delimited import DelimitedFormat
 from logintel.formats.elb import ElbFormat
 from logintel.formats.erlang import ErlangFormat
 from logintel.formats.hana import HanaFormat
@@ -64,6 +65,7 @@ LEAVES: tuple[type[Format], ...] = (
     ElbFormat,
     W3cFormat,
     HpcFormat,
+    DelimitedFormat,
     TextFormat,
 )
 #: All that `auto` tries: what carries records of other formats before what it may carry.

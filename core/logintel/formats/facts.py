@@ -19,7 +19,7 @@ _FACT: Final = re.compile(
       | '(?P<single>[^'\s][^']{{0,98}})'(?!\w)
     )
     | "(?P<double>[^"]{{1,200}})"
-    | \[(?P<bracket>[^\[\]\s]{{1,100}})\](?::(?P<bracket_port>[0-9]{{1,5}})\b)?
+    | \[(?P<bracket>[^\[\]]{{1,100}})\](?::(?P<bracket_port>[0-9]{{1,5}})\b)?
     """,
     re.VERBOSE,
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from logintel.event import Event
 from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.urls import put_url
 
 _HEAD = (
     r"(?P<client_ip>[0-9a-fA-F.:]+):(?P<client_port>[0-9]+) \[(?P<time>[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8}(?:\.[0-9]{3})?)\] "
@@ -28,3 +30,9 @@ class HaproxyFormat(PatternFormat):
         r"(?P<message>Connect from (?P<client_ip>[0-9a-fA-F.:]+):(?P<client_port>[0-9]+) to (?P<server_ip>[0-9a-fA-F.:]+):(?P<server_port>[0-9]+) \((?P<frontend>[^/)]+)/(?P<mode>[A-Z]+)\))",
         r"(?P<message>(?:Proxy|Stopping (?:frontend|backend|proxy)|(?:Server|Backend|Health check for server)) (?P<frontend>[\w./~-]+) (?:started|stopped|in [0-9]+ ms|is (?:UP|DOWN)).*)",
     )
+
+    def finish(self, event: Event) -> Event:
+        path = event.metadata.get("path")
+        if isinstance(path, str):
+            put_url(event.metadata, path)
+        return event

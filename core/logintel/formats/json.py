@@ -33,9 +33,10 @@ class JsonFormat(Format):
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)
-        return [self._decode(record, instant) for record in records]
+        return [self.event_of(record, instant) for record in records]
 
-    def _decode(self, record: str, instant: Clock) -> Event | None:
+    def event_of(self, record: str, instant: Clock) -> Event | None:
+        """The event of one record; None where it is no object."""
         start = record[:1]
         if start != "{":
             text = record.removeprefix("@cee:").lstrip()

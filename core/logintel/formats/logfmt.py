@@ -28,9 +28,9 @@ class LogfmtFormat(JsonFormat):
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)
-        return [self._decode(record, instant) for record in records]
+        return [self.event_of(record, instant) for record in records]
 
-    def _decode(self, record: str, instant: Clock) -> Event | None:
+    def event_of(self, record: str, instant: Clock) -> Event | None:
         body = members(record)
         return self.event(record, body, instant) if body else None
 

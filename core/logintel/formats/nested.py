@@ -39,7 +39,7 @@ class Nested:
 
 
 def _worth(text: str) -> bool:
-    return text[0] in _OPENERS or "=" in text or text[:8].isupper() or ("[" in text[:40] and "]" in text)
+    return text[0] in _OPENERS or "=" in text or text[:4].isupper() or ("[" in text[:40] and "]" in text)
 
 
 def _merge(outer: Event, inner: Event) -> None:

@@ -20,7 +20,7 @@ _FACILITIES: Final = (
 )  # fmt: skip
 _SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _ISO: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
-_BSD: Final = r"(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} {1,2}[0-9]{1,2} (?:[0-9]{4} )?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?: [0-9]{4}| UTC| [A-Z]{3,4}(?=:))?"
+_BSD: Final = r"[A-Z][a-z]{2} {1,2}[0-9]{1,2} (?:[0-9]{4} )?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?: [0-9]{4}(?=[: ])| [A-Z]{3,4}(?=:))?"
 _ELEMENT: Final = r'\[[^ =\]"]++(?: ++[^ =\]"]++= ?"[^"\\]*+(?:\\.[^"\\]*+)*+")*+ *\]'
 #: RFC 5424, 6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP STRUCTURED-DATA [SP MSG]
 _RFC5424: Final = re.compile(

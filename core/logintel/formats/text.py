@@ -13,6 +13,7 @@ from logintel.event import Event, Json
 from logintel.formats import Decoded, Format, Framer, Reading
 from logintel.formats.pairs import pairs
 from logintel.formats.facts import mention
+from logintel.formats.inner import unwrap
 from logintel.formats.patterns import follow
 from logintel.framing import StackTraces
 from logintel.levels import ANY, LETTERS, WORDS, level_of, put_level
@@ -38,7 +39,9 @@ _SOURCE: Final = re.compile(r"([\w./$-]+\.[A-Za-z]{1,6}):([0-9]{1,7})")
 #: A level's letter beside a bracket, a bar or a name with a colon.
 _LETTER: Final = re.compile(r"([TVDIWEF])(?= (?:[\[(|]|[\w.-]{1,60}: )|[,|])")
 #: A part that a bar ends.
-_BARRED: Final = re.compile(r"([^|\n]{1,100}?) *\|")
+_BARRED: Final = re.compile(r"([^|\n=:\[\]]{1,100}?) *\|")
+#: A program before its brackets.
+_NAMED: Final = re.compile(r"([\w./-]{1,60})(?:\[([0-9]{1,10})\])?:? (?=\[)")
 _NUMBER: Final = re.compile(r"[#]?[0-9]{1,20}")
 _NAME: Final = re.compile(r"[A-Za-z_@#][\w.$:/@#<>-]{0,150}")
 #: A head has no more parts than this.
@@ -63,6 +66,7 @@ def _decode(record: str, instant: Clock) -> Event | None:
     if event.timestamp is None and event.level is None:
         return None
     event.message = head[end:].strip()
+    unwrap(event, instant)
     mention(event)
     return follow(event, rest)
 
@@ -131,20 +135,25 @@ def _take_bracket(event: Event, text: str, kind: str, instant: Clock) -> None:
 
 def _take_word(event: Event, head: str, start: int) -> int:
     """A bare word that belongs to the head: one that a level or a colon follows. 0: the message begins."""
-    if event.timestamp is not None and (barred := _BARRED.match(head, start)) is not None:
+    if (event.timestamp or event.level) and (barred := _BARRED.match(head, start)) is not None:
         _note(event, barred[1])
         return barred.end()
+    if event.timestamp and event.level and "class" not in event.fields and (named := _NAMED.match(head, start)):
+        event.fields["class"] = named[1]
+        if named[2]:
+            event.metadata["pid"] = named[2]
+        return named.end()
     word = _WORD.match(head, start)
     if word is None or not word[1]:
         return 0
-    named = _NAME.fullmatch(word[1]) is not None
-    if word[3] == ":" and named and (event.timestamp or event.level):
+    is_name = _NAME.fullmatch(word[1]) is not None
+    if word[3] == ":" and is_name and (event.timestamp or event.level):
         event.fields.setdefault("class", word[1])
         if word[2]:
             event.metadata["pid"] = word[2]
         return word.end()
     if event.level is None and _LEVEL_AHEAD.match(head, start):
-        if named:
+        if is_name:
             event.fields.setdefault("class", word[1])
         else:
             _note(event, word[1])
