@@ -31,9 +31,9 @@ class Size(int):
 
     def __new__(cls, text: str) -> Self:
         match = _SIZE.fullmatch(text)
-        if match is None or match[2] not in _BYTES:
+        if match is None or match[2] not in _BYTES or ("." in match[1] and _BYTES[match[2]] == 1):
             raise ValueError(f"expected a size such as 64MiB, 5GB or a number of bytes, got {text!r}")
-        self = super().__new__(cls, int(float(match[1]) * _BYTES[match[2]]))
+        self = super().__new__(cls, round(float(match[1]) * _BYTES[match[2]]))
         self.text = text
         return self
 
