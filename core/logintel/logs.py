@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from typing import Any, Final, Literal, TextIO, TypeAlias
+from typing import Any, Final, Literal, Protocol, TextIO, TypeAlias, cast
 
 import structlog
 from structlog.typing import Processor
@@ -23,9 +23,19 @@ _LEVELS: Final[dict[Severity, int]] = {
 _log = structlog.get_logger(__name__)
 
 
-def set_up(level: Severity = "info", stream: TextIO | None = None) -> None:
+class Stream(Protocol):
+    """Where logs are written."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool: ...
+
+
+def set_up(level: Severity = "info", stream: Stream | None = None) -> None:
     """Called once, by a process that runs for long, before its first event. `stream`: stderr by default."""
-    target = stream or sys.stderr
+    target: Stream = stream or sys.stderr
     processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -41,7 +51,7 @@ def set_up(level: Severity = "info", stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=target),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, target)),
     )
 
 

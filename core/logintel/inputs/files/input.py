@@ -204,7 +204,7 @@ class FileInput:
         decoded = decode_records(stream.format, portion.texts, self._reading(stream))
         for item, span in zip(decoded, portion.spans, strict=True):
             for event in item if isinstance(item, tuple) else (item,):
-                event.metadata["path"] = stream.path
+                event.metadata["log_file"] = stream.path
                 events.append(event)
                 spans.append(span)
         if portion.cut:
