@@ -25,6 +25,7 @@ from logintel.formats.mongodb import MongodbFormat
 from logintel.formats.monolog import MonologFormat
 from logintel.formats.mysql import MysqlFormat
 from logintel.formats.mysql_slow import MysqlSlowFormat
+from logintel.formats.netfilter import NetfilterFormat
 from logintel.formats.nginx_error import NginxErrorFormat
 from logintel.formats.plain import PlainFormat
 from logintel.formats.postgresql import PostgresqlFormat
@@ -42,6 +43,7 @@ LEAVES: tuple[type[Format], ...] = (
     JsonFormat,
     AccessFormat,
     CefFormat,
+    NetfilterFormat,
     KlogFormat,
     NginxErrorFormat,
     HaproxyFormat,

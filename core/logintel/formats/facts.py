@@ -14,7 +14,7 @@ _FACT: Final = re.compile(
         (?P<ip>(?:::ffff:)?{_OCTET}(?:\.{_OCTET}){{3}}(?![\w]|\.[0-9]) | (?=[0-9a-fA-F]{{1,4}}:|::)[0-9a-fA-F:]{{2,39}}(?<=[0-9a-fA-F:])(?![\w:.]))
         (?:(?:[:/\#]|\]:|\(|\ port\ )(?P<port>[0-9]{{1,5}})(?![\w.]))?
       | (?P<verb>GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS|CONNECT|PROPFIND|TRACE)\ (?P<path>[^\s"]+)(?:\ HTTP/(?P<version>[0-9.]+))?(?:"?,?:?\ (?P<status>[1-5][0-9]{{2}})\b)?
-      | (?i:user(?:name)?|account|login)(?:\ name)?[\ :=]+['"<\[(]?(?P<user>[A-Za-z0-9_][\w.@\\$-]{{0,63}})
+      | (?i:user(?:name|\ name|id)?)[\ :=]+['"<\[(]?(?P<user>[A-Za-z0-9_][\w.@\\$-]{{0,63}})
       | (?i:port)[\ :=]+(?P<named_port>[0-9]{{1,5}})\b
       | '(?P<single>[^'\s][^']{{0,98}})'(?!\w)
     )
@@ -23,26 +23,30 @@ _FACT: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_NO_USERS: Final = frozenset(("name", "from", "for", "is", "was", "not", "has", "authentication", "and", "by", "with", "or", "on", "in", "at", "to"))
-_INSIDE: Final = re.compile(rf"(?:::ffff:|ipv[46]:)?({_OCTET}(?:\.{_OCTET}){{3}}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*)(?::([0-9]{{1,5}}))?")
+_NO_USERS: Final = frozenset(("name", "from", "for", "is", "was", "not", "has", "authentication", "and", "by", "with", "or", "on", "in", "at", "to", "found", "unknown", "agent", "request", "failed", "login"))
+_KEY: Final = re.compile(r"[A-Za-z][\w-]{0,30}")
+_INSIDE: Final = re.compile(rf"(?:[A-Za-z][\w -]{{0,30}}[: ] ?)?(?:::ffff:|ipv[46]:)?({_OCTET}(?:\.{_OCTET}){{3}}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*)(?::([0-9]{{1,5}}))?")
 #: Only the beginning of a long message is searched, and only so many facts of a kind are kept.
 _SEARCHED: Final = 4_000
 _KEPT: Final = 16
 
 
-def mention(event: Event) -> None:
-    """Complete the metadata with the pairs and facts of the message; what stands there already stays."""
+def mention(event: Event, text: str | None = None) -> None:
+    """Complete the metadata with the pairs and facts of the message; what stands there already stays.
+
+    `text` is searched for facts in its place: the head too, where that is not understood whole.
+    """
     if "=" in event.message:
         for key, value in pairs(event.message).items():
             event.metadata.setdefault(key, value)
-    put_facts(event)
+    put_facts(event, event.message if text is None else text)
 
 
-def put_facts(event: Event) -> None:
+def put_facts(event: Event, text: str) -> None:
     """Put what the message mentions into metadata: ip, port, user, quoted (lists), http_method, path, status."""
     found: dict[str, list[Json]] = {}
     metadata = event.metadata
-    for match in _FACT.finditer(event.message, 0, _SEARCHED):
+    for match in _FACT.finditer(text, 0, _SEARCHED):
         kind = match.lastgroup
         if match["ip"] is not None:
             _address(found, match["ip"], match["port"])
@@ -60,9 +64,15 @@ def put_facts(event: Event) -> None:
             if inside is not None:
                 _address(found, inside[1], inside[2] or match["bracket_port"])
             else:
+                name, colon, value = match["bracket"].partition(":" if ":" in match["bracket"] else " ")
+                if colon and _KEY.fullmatch(name) and (match["bracket"][len(name)] == ":" or value[:1].isdigit()):
+                    metadata.setdefault(name, value.strip())
                 _keep(found, "quoted", match["bracket"])
-        elif kind is not None and match[kind]:
-            _keep(found, "quoted", match[kind])
+        elif kind is not None and (quoted := match[kind].strip()):
+            inside = _INSIDE.fullmatch(quoted)
+            if inside is not None:
+                _address(found, inside[1], inside[2])
+            _keep(found, "quoted", quoted)
     for key, values in found.items():
         if key not in metadata:
             metadata[key] = values[0] if len(values) == 1 and key == "user" else values
@@ -71,7 +81,8 @@ def put_facts(event: Event) -> None:
 def _address(found: dict[str, list[Json]], address: str, port: str | None) -> None:
     if address.count(":") == 1 or address == "::":
         return
-    if address.count(":") == 2 and len(address) == 8:  # a time of day
+    groups = address.split(":")
+    if len(groups) in (3, 6) and "" not in groups and all(len(group) <= 2 for group in groups):  # a time of day, a MAC
         return
     _keep(found, "ip", address.removeprefix("::ffff:"))
     if port and int(port) < 65536:

@@ -41,7 +41,7 @@ class JavaFormat(PatternFormat):
         # kafka: [2026-11-22 10:00:00,123] INFO text (kafka.server.KafkaServer)
         rf"\[{_TIME}\] {_LEVEL} +(?P<message>.*) \((?P<class_>[A-Za-z_][\w.$]*\.[\w.$]+)(?::(?P<line_number>[0-9]+))?\)$",
         # cassandra: INFO  [main] 2026-11-22 10:00:00,123 Class.java:42 - text
-        rf"{_LEVEL} +{_THREAD} {_TIME} (?P<file>(?P<class_>[\w$.]+?)\.\w{1,6}):(?P<line_number>[0-9]+) - {_MESSAGE}",
+        rf"{_LEVEL} +{_THREAD} {_TIME} (?P<file>(?P<class_>[\w$.]+?)\.\w{{1,6}}):(?P<line_number>[0-9]+) - {_MESSAGE}",
         # activemq: 2026-11-22 10:00:00,123 | INFO  | text | logger | thread
         rf"{_TIME} \| {_LEVEL} *\| (?P<message>.*) \| (?P<class_>[A-Za-z_][\w.$]*) \| (?P<thread>[^|]*)$",
         rf"{_TIME} \| {_LEVEL} *\| {_CLASS} - {_MESSAGE}",

@@ -12,8 +12,10 @@ from logintel.formats.facts import mention
 
 #: What a nested record begins with; prose, which is most of syslog, is not looked at further.
 _OPENERS: Final = frozenset("{[(<@0123456789#")
+#: Programs whose prose is a format.
+_PROGRAMS: Final = frozenset(("haproxy", "kernel", "postgres", "named", "filterlog"))
 #: Formats whose own message replaces the text: there the carrier's text is not what a person reads first.
-_SPEAKING: Final = frozenset(("json", "logfmt", "klog", "java", "python", "text"))
+_SPEAKING: Final = frozenset(("json", "logfmt", "klog", "java", "python"))
 
 
 class Nested:
@@ -21,7 +23,7 @@ class Nested:
 
     def open(self, events: Sequence[Event | None], reading: Reading) -> None:
         """Complete each event with what its message says itself. The carrier's stamp and names stay."""
-        waiting = [event for event in events if event is not None and event.message and _worth(event.message)]
+        waiting = [event for event in events if event is not None and event.message and _worth(event)]
         for make in _leaves():
             if not waiting:
                 break
@@ -38,8 +40,9 @@ class Nested:
                 mention(event)
 
 
-def _worth(text: str) -> bool:
-    return text[0] in _OPENERS or "=" in text or text[:4].isupper() or ("[" in text[:40] and "]" in text)
+def _worth(event: Event) -> bool:
+    text = event.message
+    return event.fields.get("service") in _PROGRAMS or text[0] in _OPENERS or "=" in text or text[:4].isupper() or ("[" in text[:40] and "]" in text)
 
 
 def _merge(outer: Event, inner: Event) -> None:

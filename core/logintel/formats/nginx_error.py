@@ -23,6 +23,7 @@ class NginxErrorFormat(PatternFormat):
     def finish(self, event: Event) -> Event:
         for key, quoted, bare in _ABOUT.findall(event.message):
             event.metadata.setdefault({"client": "client_ip"}.get(key, key), quoted or bare)
+        event.message = event.message.partition(", client: ")[0]
         request = event.metadata.get("request")
         if isinstance(request, str) and (match := _REQUEST.match(request)):
             event.metadata["http_method"], event.metadata["path"] = match[1], match[2]

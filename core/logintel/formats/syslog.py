@@ -20,11 +20,11 @@ _FACILITIES: Final = (
 )  # fmt: skip
 _SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _ISO: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
-_BSD: Final = r"[A-Z][a-z]{2} {1,2}[0-9]{1,2} (?:[0-9]{4} )?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?: [0-9]{4}(?=[: ])| [A-Z]{3,4}(?=:))?"
+_BSD: Final = r"[A-Z][a-z]{2} {1,2}[0-9]{1,2} (?:[0-9]{4} )?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?: [0-9]{4}(?=[: ])| (?:UTC|GMT|CES?T|[ECMP][SD]T)(?=:))?"
 _ELEMENT: Final = r'\[[^ =\]"]++(?: ++[^ =\]"]++= ?"[^"\\]*+(?:\\.[^"\\]*+)*+")*+ *\]'
 #: RFC 5424, 6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP STRUCTURED-DATA [SP MSG]
 _RFC5424: Final = re.compile(
-    rf"(?:<([0-9]{{1,3}})>)?(?:([1-9][0-9]{{0,2}}) )?(-|{_ISO}) ([^ ]++) ([^ ]++) ([^ ]++) (?:([^ \[]++) )?(-|(?:{_ELEMENT})++)(?: (.*)|$)",
+    rf"(?:<([0-9]{{1,3}})>)?(?:([1-9][0-9]{{0,2}}) )?(-|{_ISO}) (?!\[)([^ ]++) (?!\[)([^ ]++) (?!\[)([^ ]++) (?:([^ \[]++) )?(-|(?:{_ELEMENT})++)(?: (.*)|$)",
     re.DOTALL,
 )
 #: RFC 3164, 4.1: PRI TIMESTAMP SP HOSTNAME SP TAG CONTENT; the host is missing in what local daemons send.
@@ -126,7 +126,10 @@ def _put_priority(event: Event, pri: int) -> bool:
 def _put_origin(event: Event, host: str | None, app: str | None, process: str | None) -> None:
     if host not in (None, "-"):
         event.fields["host"] = host
-    if app not in (None, "-"):
+    if app is not None and app.startswith("%"):  # Cisco: %FACILITY-SEVERITY-MNEMONIC
+        event.metadata["message_id"] = app[1:]
+        event.metadata["mnemonic"] = app.rpartition("-")[2]
+    elif app not in (None, "-"):
         event.fields["service"] = app
     if process not in (None, "-"):
         event.metadata["pid"] = process

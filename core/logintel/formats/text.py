@@ -67,7 +67,7 @@ def _decode(record: str, instant: Clock) -> Event | None:
         return None
     event.message = head[end:].strip()
     unwrap(event, instant)
-    mention(event)
+    mention(event, head)
     return follow(event, rest)
 
 
