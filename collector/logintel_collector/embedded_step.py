@@ -40,7 +40,6 @@ class EmbeddedCollector:
         self._alerter = alerter
         self._store = store
         self._positions: dict[bytes, bytes] | None = None
-        self._offset: int | None = None
         self.stalled: str | None = None
 
     async def step(self, limit: int) -> Step:
@@ -58,8 +57,7 @@ class EmbeddedCollector:
         changes = self._alerter.settle()
         if not (changes.alerts or changes.states or changes.notifications):
             return None
-        offset = self._offset if self._offset is not None else await self._store.offset()
-        return await self._save(Processed(), changes, offset or 0)
+        return await self._save(Processed(), changes, await self._store.offset())
 
     async def _save(self, processed: Processed, changes: Changes, offset: int) -> Step:
         pause = _FIRST_PAUSE
@@ -74,5 +72,4 @@ class EmbeddedCollector:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         self.stalled = None
-        self._offset = offset
         return Step(processed, changes, offset)

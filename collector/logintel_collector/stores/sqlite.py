@@ -72,8 +72,8 @@ class Store:
         """
         await self._call(self._apply, processed, changes, offset)
 
-    async def offset(self) -> int | None:
-        """Offset of the last record of the bus that is stored; None: nothing is."""
+    async def offset(self) -> int:
+        """Offset of the last record of the bus that is stored; 0: nothing is."""
         return await self._call(self._offset)
 
     async def positions(self) -> dict[bytes, bytes]:
@@ -131,9 +131,9 @@ class Store:
         with transaction(self._connection):
             sqlite_alerts.save_rules(self._connection, rules, stamp(self._clock()))
 
-    def _offset(self) -> int | None:
+    def _offset(self) -> int:
         row = self._connection.execute("SELECT position FROM bus_offsets WHERE reader = ?", (READER,)).fetchone()
-        return int(row[0]) if row else None
+        return int(row[0]) if row else 0
 
     def _positions(self) -> dict[bytes, bytes]:
         with transaction(self._connection):

@@ -32,12 +32,12 @@ _ALWAYS: Final = frozenset({"log_id", "source_id", "timestamp", "message", "raw_
 _FEW: Final = 20_000
 _PAGE: Final = 256
 _LONGEST_PAGE: Final = 4096
-#: Numbers of the blocks that hold the words.
-_BLOCKS: Final = "SELECT rowid FROM document_terms WHERE document_terms MATCH ?"
+#: Rows of the blocks that hold the words, and the condition on a row that it is in one of them.
 _OF_BLOCKS: Final = (
     "document_terms CROSS JOIN log_entries AS e ON e.document_id BETWEEN document_terms.rowid << ? "
     "AND (document_terms.rowid + 1 << ?) - 1 WHERE document_terms MATCH ?"
 )
+_IN_BLOCKS: Final = "e.document_id >> ? IN (SELECT rowid FROM document_terms WHERE document_terms MATCH ?)"
 _WALK: Final = """
     SELECT e.timestamp, e.document_id, d.body
     FROM log_entries AS e INDEXED BY idx_log_entries_timestamp CROSS JOIN documents AS d ON d.id = e.document_id
@@ -85,19 +85,19 @@ class Search:
         """Bodies of all documents that may match, newest first."""
         filters = _filters(need)
         words = match_expression(need.terms)
-        if words and self._has_at_most(_FEW >> BLOCK_BITS, _BLOCKS, (words,)):
-            return self._sorted(_Filter(_OF_BLOCKS, (BLOCK_BITS, BLOCK_BITS, words)), filters)
-        for one in filters:
-            rows = _Filter(f"log_entries AS e WHERE {one.sql}", one.arguments)
-            if self._has_at_most(_FEW, f"SELECT 1 FROM {rows.sql}", rows.arguments):  # noqa: S608 - of constants
+        sets = [_Filter(f"log_entries AS e WHERE {one.sql}", one.arguments) for one in filters]
+        if words:
+            sets.insert(0, _Filter(_OF_BLOCKS, (BLOCK_BITS, BLOCK_BITS, words)))
+        for rows in sets:
+            if self._are_few(rows):
                 return self._sorted(rows, filters)
         if words:
-            filters.append(_Filter(f"e.document_id >> ? IN ({_BLOCKS})", (BLOCK_BITS, words)))
+            filters.append(_Filter(_IN_BLOCKS, (BLOCK_BITS, words)))
         return self._walked(filters)
 
-    def _has_at_most(self, count: int, select: str, arguments: tuple[str | int, ...]) -> bool:
-        bounded = f"SELECT count(*) FROM ({select} LIMIT ?)"  # noqa: S608 - of constants
-        return bool(self._connection.execute(bounded, (*arguments, count + 1)).fetchone()[0] <= count)
+    def _are_few(self, rows: _Filter) -> bool:
+        count = f"SELECT count(*) FROM (SELECT 1 FROM {rows.sql} LIMIT ?)"  # noqa: S608 - of constants
+        return bool(self._connection.execute(count, (*rows.arguments, _FEW + 1)).fetchone()[0] <= _FEW)
 
     def _sorted(self, rows: _Filter, filters: list[_Filter]) -> Iterator[str]:
         """Few candidates: all their ids are collected and sorted, then their bodies read in pages."""
