@@ -48,10 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the last place that can make it a message
         return _report(error)
     return code
@@ -121,6 +117,10 @@ def _summary(point: EntryPoint) -> str:
 def _report(error: BaseException) -> int:
     """Say on stderr what ended the command; the exit code."""
     leaves = list(_leaves(error))
+    if all(isinstance(leaf, BrokenPipeError) for leaf in leaves):
+        # Python flushes stdout once more at exit: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
     if all(isinstance(leaf, Misconfigured) for leaf in leaves):
         for leaf in leaves:
             _say(str(leaf))

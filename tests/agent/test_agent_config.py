@@ -81,6 +81,12 @@ def test_problems_of_all_files_are_told_at_once_in_the_order_of_files(tmp_path: 
     ]  # fmt: skip
 
 
+def test_sources_d_that_is_no_directory_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "agent.yaml").write_text(SHOP)
+    (tmp_path / "sources.d").write_text("")
+    assert problems(tmp_path / "agent.yaml") == ["sources.d: cannot be read: Not a directory"]
+
+
 @pytest.mark.parametrize("sources", ["text", "{}", "[[]]", "[~]", "[{name: [x]}]", "[{type: {}}]", "~"])
 def test_no_kind_of_value_gets_past_the_check(tmp_path: Path, sources: str) -> None:
     file = written(tmp_path, agent=f"sources: {sources}\n", part=SHOP)

@@ -129,27 +129,26 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     assert told(read_yaml(large)) == [f"{large}: is larger than {MAX_BYTES} bytes: is it the right file?"]
 
 
-def test_a_file_that_this_user_may_not_read(tmp_path: Path) -> None:
-    """Root reads every file, so the open is done by an ordinary user in a child process."""
-    file = tmp_path / "secret.yaml"
-    file.write_text("a: 1\n")
-    file.chmod(0)
+def test_a_file_that_this_user_may_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read every file, so a child process reads it as an ordinary user."""
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    Path("secret.yaml").write_text("a: 1\n")
+    Path("secret.yaml").chmod(0)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             if os.geteuid() == 0:
-                for parent in [tmp_path, *tmp_path.parents][:-2]:
-                    parent.chmod(0o755)
                 os.setgroups([])
                 os.setresgid(65534, 65534, 65534)
                 os.setresuid(65534, 65534, 65534)
-            os.write(write, "\n".join(told(read_yaml(file))).encode())
+            os.write(write, "\n".join(told(read_yaml("secret.yaml"))).encode())
         finally:
             os._exit(0)
     os.close(write)
     with os.fdopen(read) as answer:
-        assert answer.read() == f"{file}: may not be read by this user: check its owner and mode"
+        assert answer.read() == "secret.yaml: may not be read by this user: check its owner and mode"
     os.waitpid(child, 0)
 
 

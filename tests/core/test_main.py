@@ -49,6 +49,11 @@ def run(args):
     if args.how == "print":
         for _ in range(100_000):
             print("x" * 100)
+    if args.how == "print-in-group":
+        try:
+            run(type(args)(how="print"))
+        except BrokenPipeError as error:
+            raise ExceptionGroup("tasks", [error])
     if args.how in ERRORS:
         raise ERRORS[args.how]
     return int(args.how)
@@ -189,9 +194,10 @@ def test_an_interrupt_ends_quietly(site: Path) -> None:
     assert (process.returncode, stderr) == (130, b"")
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(site: Path) -> None:
+@pytest.mark.parametrize("how", ["print", "print-in-group"])
+def test_a_reader_that_goes_away_ends_it_quietly(site: Path, how: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, "fail", "print"],
+        [sys.executable, "-c", SCRIPT, "fail", how],
         env=environment(site),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from logintel.config.check import check
 from logintel.config.document import Document, dotted, read_yaml
@@ -14,6 +14,7 @@ from logintel.config.section import Setting
 from logintel.config.shared import SharedConfig
 from logintel.paths import default_data_dir
 
+SUFFIXES: Final = (".yaml", ".yml")
 M = TypeVar("M", bound=SharedConfig)
 
 
@@ -35,7 +36,7 @@ def load(model: type[M], file: Path | str | None = None, data: Path | None = Non
 
 
 def load_all(model: type[M], file: Path | str | None = None, data: Path | None = None) -> Loaded[M]:
-    """`load`, with where it comes from. To `sources` are added those of sources.d/*.yaml beside `file`."""
+    """`load`, with where it comes from. To `sources` are added those of sources.d/*.yaml (or .yml) beside `file`."""
     folder = Path(file).absolute().parent if file else Path.cwd()
     documents = _documents(Path(file), with_sources="sources" in model.model_fields) if file else []
     whole = _joined(documents)
@@ -46,7 +47,7 @@ def load_all(model: type[M], file: Path | str | None = None, data: Path | None =
     problems = [problem for problem in [*problems, *model.problems(whole)] if problem[:3] not in told]
     if config is None or whole.problems or problems:
         order = {document.file: place for place, document in enumerate(documents)}
-        found = sorted([*whole.problems, *problems], key=lambda problem: (order[problem.file], problem.line))
+        found = sorted([*whole.problems, *problems], key=lambda problem: (order.get(problem.file, 0), problem.line))
         raise Misconfigured([_without_secrets(problem, references) for problem in found])
     return Loaded(config, tuple(document.file for document in documents), references)
 
@@ -56,8 +57,20 @@ def _documents(file: Path, *, with_sources: bool) -> list[Document]:
     main = read_yaml(file)
     if not main.value and not main.problems:
         main.problems.append(Problem(main.file, 0, "", "is empty: write at least `sources:` with one source"))
-    parts = sorted(file.parent.glob("sources.d/*.yaml")) if with_sources else []
-    return [main, *map(read_yaml, parts)]
+    return [main, *(_parts(file.parent / "sources.d") if with_sources else [])]
+
+
+def _parts(directory: Path) -> list[Document]:
+    """The documents in a directory, by name; hidden files and other suffixes are not configuration."""
+    try:
+        names = sorted(path for path in directory.iterdir() if path.suffix in SUFFIXES and path.name[0] != ".")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        return [
+            Document(str(directory), problems=[Problem(str(directory), 0, "", f"cannot be read: {error.strerror}")])
+        ]
+    return [read_yaml(name) for name in names]
 
 
 def _joined(documents: list[Document]) -> Document:

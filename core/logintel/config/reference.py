@@ -29,7 +29,6 @@ class References:
 
     written: dict[Key, str] = field(default_factory=dict)
     values: set[str] = field(default_factory=set)
-    failed: set[Key] = field(default_factory=set)
 
     def hide(self, text: str) -> str:
         """`text` without anything that a reference stood for, plain or escaped as Python shows text."""
@@ -67,7 +66,6 @@ def resolve(document: Document, folder: Path) -> References:
         try:
             return _MARK.sub(put_in, written)
         except LookupError as error:
-            references.failed.add(key)
             document.problems.append(document.problem(key, str(error.args[0])))
             return written
 
