@@ -70,12 +70,10 @@ class StackTraces:
 
     def _headless(self, lines: Sequence[str]) -> list[int]:
         """The lines without a head. Lines of one log begin alike, so those that do are not matched again."""
-        head = self._head
-        unlike = [index for index, line in enumerate(lines) if not line.startswith(head)]
-        has_head = HEAD.match
-        headless = [index for index in unlike if not has_head(lines[index])]
-        if len(headless) < len(unlike):
-            self._head = next(filter(None, map(_head_of, (lines[index] for index in reversed(unlike)))), _NO_HEAD)
+        head, has_head = self._head, HEAD.match
+        headless = [index for index, line in enumerate(lines) if not (line.startswith(head) or has_head(line))]
+        if lines:
+            self._head = _head_of(lines[-1]) or head
         return headless
 
     def _begin(self, line: str, *, headed: bool = True) -> None:
@@ -90,22 +88,24 @@ class StackTraces:
         """Whether a line without a head belongs to the record so far; moves the state on if so."""
         if not self._lines:
             return False
-        if not line or line.isspace():
-            return True
         if self._lines >= self._max_lines or self._characters + len(line) >= self._max_characters:
-            return False
+            return not line or line.isspace()
         if not self._state:
             self._state = opening(self._last, headed=self._headed)
             self._block = block_at(self._state, self._last)
-        if self._block:
-            return self._block_takes(self._block, line)
-        if line.startswith(FRAMES):
+        if self._block is None and line.startswith(FRAMES):
             self._last = line
             return True
+        if not line or line.isspace():
+            return True
+        if self._block:
+            return self._block_takes(self._block, line)
         found = CONTINUES[self._state].match(line)
-        if not (found or self._last.endswith("\\") or self._joins_marked(line)):
+        if found:
+            if found.lastgroup:
+                self._state = following(self._state, found.lastgroup)
+        elif not (self._last.endswith("\\") or self._joins_marked(line)):
             return False
-        self._state = following(self._state, found.lastgroup if found else None)
         self._last = line
         return True
 

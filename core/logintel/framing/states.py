@@ -90,11 +90,11 @@ def opening(line: str, *, headed: bool) -> str:
     return state or PLAIN
 
 
-def following(state: str, group: str | None) -> str:
+def following(state: str, group: str) -> str:
     """The state after a line that went on with the record by way of `group`."""
     if state in MARKED_STATES:
         return group if group in MARKED_STATES else state
-    return "python" if group == "python_again" else group or state
+    return "python" if group == "python_again" else group
 
 
 def is_trace(line: str) -> bool:
