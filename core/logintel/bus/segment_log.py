@@ -135,8 +135,15 @@ class SegmentLog:
 
     def _seal(self) -> None:
         assert self._writer is not None
-        self._writer.segment.sealed = True
-        self._writer = None
+        writer, self._writer = self._writer, None
+        writer.segment.sealed = True
+        if writer.segment.complete:
+            self._retire(writer)
+        self._grown.fire()
+
+    def _retire(self, writer: SegmentWriter) -> None:
+        writer.close()
+        self._unsynced.remove(writer)
 
     def _delete_released(self) -> None:
         """Delete finished segments below the floor. One is always left, since its name keeps the numbers rising."""
@@ -156,7 +163,8 @@ class SegmentLog:
 
     async def _sync(self) -> None:
         """Put on disk what is written by now; on an error take back what was not there before. Raises LogFull."""
-        covered = [(writer, writer.segment.size, writer.last) for writer in self._unsynced]
+        changed = [writer for writer in self._unsynced if writer.segment.size > writer.segment.durable]
+        covered = [(writer, writer.segment.size, writer.last) for writer in changed]
         self.syncs += 1
         try:
             for writer, size, _ in covered:
@@ -169,8 +177,7 @@ class SegmentLog:
             writer.segment.durable, writer.segment.last = size, last
             self._durable = last
             if writer.segment.complete:
-                writer.close()
-                self._unsynced.remove(writer)
+                self._retire(writer)
         self._delete_released()
         self._grown.fire()
 

@@ -82,7 +82,7 @@ class SegmentReader:
 
     def _open_next(self) -> Segment | None:
         following = _behind(self._segments, self._previous)
-        while len(following) > 1 and following[1].base <= self._after + 1:
+        while len(following) > 1 and following[0].complete and following[0].last <= self._after:
             del following[0]  # all of it lies before the place we start from
         if not following:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from pathlib import Path
 from typing import Final
 
@@ -17,29 +18,23 @@ _log = structlog.get_logger(__name__)
 def recover(directory: Path) -> list[Segment]:
     """The segments in `directory`, oldest first, with the highest number that each holds.
 
-    Only the newest is read; of an older one it is enough that it stays below the next one's base. What a killed process
-    wrote is in the page cache alone, so every segment is synced before a reader may see it.
+    Only the newest are read; of an older one it is enough that it stays below the next base. Several have the same base
+    when nothing was written to the first, or nothing of it can be read. What a killed process wrote may be in the page
+    cache alone, so every segment is synced before a reader may see it.
     """
     found = [segment for path in directory.iterdir() if (segment := parse_name(path))]
-    found.sort(key=lambda segment: (segment.base, _is_used(segment), segment.id))
-    for place, segment in enumerate(found):
+    found.sort(key=lambda segment: (segment.base, segment.id))
+    bases = [segment.base for segment in found]
+    for segment in found:
+        following = bisect_right(bases, segment.base)
         try:
             segment.size = segment.durable = _synced_size(segment.path)
-            following = found[place + 1].base - 1 if place + 1 < len(found) else None
-            segment.last = _last_number(segment) if following is None else following
+            segment.last = bases[following] - 1 if following < len(bases) else _last_number(segment)
         except OSError as error:
             # Numbers that an unreadable file may hold must not be given again.
             segment.last = segment.base + segment.size // RECORD_BYTES
             _log.error("segment_unreadable", path=str(segment.path), reason=error.strerror)
     return found
-
-
-def _is_used(segment: Segment) -> bool:
-    """Whether the file may hold records: of two with one base, the one that nothing was written to comes first."""
-    try:
-        return segment.path.stat().st_size > RECORD_BYTES
-    except OSError:
-        return True
 
 
 def _synced_size(path: Path) -> int:

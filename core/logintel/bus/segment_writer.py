@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import Final
 
 from logintel.bus.segment import Segment, encode_header
@@ -47,7 +48,7 @@ class SegmentWriter:
             raise OSError(errno.ESTALE, "was truncated or deleted by someone else", str(self.segment.path))
         os.fdatasync(self._fd)
         if not self._named:
-            _sync_directory(str(self.segment.path.parent))
+            sync_directory(self.segment.path.parent)
             self._named = True
 
     def abandon(self) -> None:
@@ -68,7 +69,8 @@ class SegmentWriter:
             self._fd = -1
 
 
-def _sync_directory(path: str) -> None:
+def sync_directory(path: Path) -> None:
+    """Return when the names in the directory, made and deleted, are on disk. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
