@@ -206,7 +206,7 @@ class ThresholdConditions(_Shared):
     type: Literal["threshold"]
     window: Annotated[Window, BeforeValidator(lambda window: {"size": window} if isinstance(window, str) else window)]
     count: Annotated[PositiveInt | None, Field(description="Short for levels: [{gte: N}].")] = None
-    levels: Annotated[tuple[Level, ...] | None, Field(min_length=1)] = None
+    levels: tuple[Level, ...] | None = None
     value: Value = Value()
     after_match: Annotated[
         Literal["reset", "keep"],
@@ -218,7 +218,7 @@ class ThresholdConditions(_Shared):
 
     @model_validator(mode="after")
     def _one_form(self) -> ThresholdConditions:
-        if (self.count is None) == (self.levels is None):
+        if (self.count is None) == (not self.levels):
             raise ValueError("expected one of count, levels")
         return self
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, Final, Literal, TypeAlias
 
+import orjson
+
 from logintel.event import Json
 from logintel.identity import named_id
 from logintel_collector.alert import Alert, Notification, Severity
@@ -38,7 +40,7 @@ def opened(rule: Rule, seen: Sighting, breach: Breach, samples: list[str]) -> Al
         "threshold": breach.threshold,
         "first_seen": timestamp(breach.first),
         "last_seen": at,
-        "log_ids": list(samples[-min(breach.value, SAMPLES) :]),
+        "log_ids": _evidence(breach, samples),
         "message": str(document.source.get("message", ""))[:MAX_MESSAGE],
     }
     alert = Alert(
@@ -57,12 +59,12 @@ def opened(rule: Rule, seen: Sighting, breach: Breach, samples: list[str]) -> Al
     return alert
 
 
-def continued(alert: Alert, rule: Rule, breach: Breach, at: int) -> bool:
+def continued(alert: Alert, rule: Rule, at: int, breach: Breach, samples: list[str]) -> bool:
     """Count one more breach into its alert. Whether that made it more severe."""
     worse = SEVERITIES.index(breach.severity) > SEVERITIES.index(alert.severity)
     if worse:
         alert.severity = breach.severity
-        alert.metadata["threshold"] = breach.threshold
+        alert.metadata |= {"threshold": breach.threshold, "log_ids": _evidence(breach, samples)}
     _count(alert, rule, breach, timestamp(at))
     return worse
 
@@ -100,6 +102,10 @@ def _count(alert: Alert, rule: Rule, breach: Breach, at: str) -> None:
     alert.description = "\n".join(filter(None, (rule.config.description, str(seen["reason"]))))
 
 
+def _evidence(breach: Breach, samples: list[str]) -> list[Json]:
+    return list(samples[-min(breach.value, SAMPLES) :])
+
+
 def _reason(seen: dict[str, Json]) -> str:
     where = f" with {seen['where']}" if seen["where"] else ""
     if seen["threshold"] is None:
@@ -119,7 +125,7 @@ def _cut(value: Json) -> Json:
     """Numbers and short text as they are, everything else as text of bounded length."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = str(value)
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 1] + "…"
 
 

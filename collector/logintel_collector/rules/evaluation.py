@@ -90,7 +90,7 @@ class Evaluation:
             state.told = 0
             state.alert = episode.opened(self.rule, seen, breach, state.samples)
             self._tell(state, state.alert, "opened", now, changes)
-        elif episode.continued(state.alert, self.rule, breach, seen.at):
+        elif episode.continued(state.alert, self.rule, seen.at, breach, state.samples):
             self._tell(state, state.alert, "escalated", now, changes)
         elif now - state.told_at >= self._realert and state.alert.status == "OPEN":
             self._tell(state, state.alert, "repeated", now, changes)

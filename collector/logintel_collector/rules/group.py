@@ -50,17 +50,18 @@ class GroupState:
     """What is remembered of one group.
 
     times      event times that may still count (logintel_collector.rules.windows)
+    fresh      event times that no alert has counted
     samples    log_ids of the newest events
-    fresh      those of them that no alert has counted
     last       time of the newest event, microseconds
     alert      the alert that goes on
     told       notifications made of it
-    told_at    when the last one was made, heard_at: when it was last matched; microseconds by the clock, not event time
+    told_at    when the last of them was made, by the clock; microseconds
+    heard_at   when its conditions were last met, by the clock; microseconds
     """
 
     times: list[int] = field(default_factory=list)
-    samples: list[str] = field(default_factory=list)
     fresh: list[int] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
     last: int = 0
     alert: Alert | None = None
     told: int = 0
@@ -105,7 +106,7 @@ class Sighting(NamedTuple):
 
 
 def sighting(document: Document, group_by: tuple[Group, ...], now: int) -> Sighting | None:
-    """The document in its group; None when it lacks a field without which it is skipped. A list is one value.
+    """The document in its group; None when it lacks a field without which it is skipped. Several values are one value.
 
     Its time is its timestamp, but for one too far in the future, which would make everything else look old: then `now`.
     """
@@ -128,11 +129,13 @@ def _key(values: list[Json]) -> str:
 
 
 def _value(source: Json, path: str) -> Json:
-    """What `path` names: a key with dots in it, or a way through nested objects. Empty lists are no value."""
+    """What `path` names: a key with dots in it, or a way through nested objects. A list of one value is that value."""
     while isinstance(source, dict):
         if path in source:
             value = source[path]
-            return None if value == [] else value
+            if isinstance(value, list) and len(value) < 2:
+                return value[0] if value else None
+            return value
         head, dot, path = path.partition(".")
         if not dot:
             return None

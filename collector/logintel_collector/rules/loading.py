@@ -47,7 +47,7 @@ def load_rules(rules_dir: Path, installation: str, now: Callable[[], datetime]) 
         if not document.problems:
             found = _load_file(document, lambda one: _load(one, installation, now, places))
             rules += [rule for rule in found.rules if rule.config.is_active]
-            problems += found.problems
+            problems += sorted(found.problems, key=lambda problem: problem.line)
     return Rules(rules, problems)
 
 
