@@ -7,7 +7,15 @@ from pathlib import Path
 
 
 def default_data_dir() -> Path:
-    """`$XDG_STATE_HOME/logintel`, by default ~/.local/state/logintel (XDG Base Directory Specification 0.8)."""
-    state = os.environ.get("XDG_STATE_HOME", "")
+    """`$XDG_STATE_HOME/logintel`, by default ~/.local/state/logintel (XDG Base Directory Specification 0.8).
+
+    A user without a home is a service's: /var/lib/logintel.
+    """
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
     # The specification: a relative path is invalid and must be ignored.
-    return (Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state") / "logintel"  # noqa: PTH117 - text
+    if state.is_absolute():
+        return state / "logintel"
+    try:
+        return Path.home() / ".local" / "state" / "logintel"
+    except RuntimeError:
+        return Path("/var/lib/logintel")

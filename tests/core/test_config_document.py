@@ -103,6 +103,7 @@ def test_an_alias_stands_for_its_value() -> None:
         ("? [a]\n: 1\n", ["f.yaml:1: a key must be a text; put {…} and […] in quotes"]),
         ("b: &b {c: 1}\na:\n  <<: *b\n", ["f.yaml:3: a: merge keys (<<) are not supported: write the keys out"]),
         ('a: "\\ud800"\n', ["f.yaml:1: a: holds half of a surrogate pair, which no text can"]),
+        ('a: "x\\0y"\n', ["f.yaml:1: a: holds a NUL character, which no path can"]),
         ("a: &a [*a]\n", ["f.yaml: a[0][0][0][0][0][0][0]…: nested deeper than 64 levels"]),
         ("a: " + "[" * 1500, ["f.yaml: nested deeper than 64 levels"]),
     ],
@@ -172,9 +173,9 @@ trees = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=9), trees, max_size=5))
 def test_what_json_says_is_read_as_json_means_it(tree: dict[str, object]) -> None:
-    """YAML 1.2 is a superset of JSON; only the merge key is not ours."""
+    """YAML 1.2 is a superset of JSON; only the merge key and NUL are not ours."""
     text = json.dumps(tree)
     document = parsed(text)
-    if "<<" not in text:
+    if "<<" not in text and "\\u0000" not in text:
         assert document.value == tree
         assert document.problems == []

@@ -104,6 +104,10 @@ def loaded(tmp_path: Path, text: str) -> Example:
             "inner.pattern: is not a valid pattern: missing ), unterminated subpattern at position 1",
         ),
         ("inner: {by_name: {x: {type: pager, kye: a, key: b}}}", "inner.by_name.x.kye: unknown key; did you mean 'key'?"),
+        (
+            "folder: ~no-such-user/rules",
+            "folder: no home directory is known for '~no-such-user': write the whole path",
+        ),
         ("notify: [{type: pagr}]", "notify[0].type: unknown type 'pagr'; did you mean 'pager'?"),
         ("notify: [{url: x}]", "notify[0].type: is missing"),
         ("notify: [{type: pager}]", "notify[0].key: is missing: The key that the service gave."),

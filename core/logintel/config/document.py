@@ -207,6 +207,9 @@ class _Builder:
 
     def text(self, text: str, line: int, key: Key) -> str:
         """`text` as valid Unicode: JSON's escapes write some characters as two halves, which YAML leaves apart."""
+        if "\0" in text:
+            self.report(line, key, "holds a NUL character, which no path can")
+            return text.replace("\0", "")
         if text.isascii():
             return text
         whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

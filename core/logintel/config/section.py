@@ -60,11 +60,18 @@ class Choice(ABC):
 
 
 def _under_data(path: Path, info: ValidationInfo) -> Path:
-    return setting_of(info).data / path.expanduser()
+    return setting_of(info).data / _expanded(path)
 
 
 def _under_folder(path: Path, info: ValidationInfo) -> Path:
-    return setting_of(info).folder / path.expanduser()
+    return setting_of(info).folder / _expanded(path)
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"no home directory is known for {path.parts[0]!r}: write the whole path") from None
 
 
 #: A path of state: relative to the data directory.
