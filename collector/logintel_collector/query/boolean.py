@@ -20,11 +20,11 @@ def combine(
 
     should is optional beside must, else one is needed. `minimum` says otherwise, but 0 does not free the only clauses.
     """
+    if not must and not should:
+        if must_not and not adjust_pure_negative:
+            return Nothing()
+        return all_of([negate(node) for node in must_not])
     needed = 0 if minimum is None else should_match(minimum, len(should))
-    if should and not must:
+    if not must:
         needed = max(needed, 1)
-    excluded = [negate(node) for node in must_not]
-    if must_not and not must and not should and not adjust_pure_negative:
-        return Nothing()
-    optional = [any_of(should, needed)] if needed else []
-    return all_of([*must, *optional, *excluded])
+    return all_of([*must, any_of(should, needed), *(negate(node) for node in must_not)])

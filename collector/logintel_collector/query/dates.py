@@ -10,7 +10,7 @@ from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import Final
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 _DATE: Final = re.compile(
@@ -27,11 +27,15 @@ _STEPS: Final = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta
 _MILLI: Final = timedelta(milliseconds=1)
 
 
+#: Units in order, each with how many to add; None: round to it.
+Steps: TypeAlias = tuple[tuple[str, int | None], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A bound of a date range that follows the clock."""
 
-    text: str
+    steps: Steps
     up: bool
     zone: tzinfo
     shift: int
@@ -39,7 +43,7 @@ class Moment:
 
     def __call__(self) -> int:
         """The bound, inclusive, at this moment. Milliseconds."""
-        return _moved(self.now().astimezone(UTC), self.text[3:], self.zone, up=self.up) + self.shift
+        return _moved(self.now(), self.steps, self.zone, up=self.up) + self.shift
 
 
 def bound(text: str, zone: tzinfo, now: Callable[[], datetime], *, up: bool, shift: int) -> int | Moment:
@@ -48,14 +52,21 @@ def bound(text: str, zone: tzinfo, now: Callable[[], datetime], *, up: bool, shi
     Raises ValueError for what Elasticsearch refuses.
     """
     if text.startswith("now"):
-        moment = Moment(text, up, zone, shift, now)
+        moment = Moment(_steps(text[3:]), up, zone, shift, now)
         moment()
         return moment
     if "||" not in text:
         return instant(text, zone, up=up) + shift
     base, math = text.split("||", 1)
     start = _EPOCH + timedelta(milliseconds=instant(base, zone))
-    return _moved(start, math, zone, up=up) + shift
+    return _moved(start, _steps(math), zone, up=up) + shift
+
+
+def stamped(text: str) -> int:
+    """Milliseconds of a document's date, quickly for our own form. Raises ValueError when it is none."""
+    if len(text) == 27 and text[10] == "T" and text[19] == "." and text[26] == "Z":
+        return (datetime.fromisoformat(text) - _EPOCH) // _MILLI
+    return instant(text)
 
 
 def instant(text: str, zone: tzinfo = UTC, *, up: bool = False) -> int:
@@ -96,20 +107,28 @@ def _millis(when: datetime) -> int:
     return (when - _EPOCH) // _MILLI
 
 
-def _moved(when: datetime, math: str, zone: tzinfo, *, up: bool) -> int:
-    """`when` after the steps of `math`, in milliseconds. Raises ValueError."""
-    when = when.astimezone(zone)
+def _steps(math: str) -> Steps:
+    """`+1d-2h/M` as its steps. Raises ValueError."""
+    found: list[tuple[str, int | None]] = []
     place = 0
+    while place < len(math):
+        step = _MATH.match(math, place)
+        if step is None:
+            raise ValueError(f"unknown date math {math!r}: expected steps such as +1d, -2h, /M")
+        sign, count, unit, rounded = step.groups()
+        found.append((rounded, None) if rounded else (unit, int(sign + (count or "1"))))
+        place = step.end()
+    return tuple(found)
+
+
+def _moved(when: datetime, steps: Steps, zone: tzinfo, *, up: bool) -> int:
+    """`when` after the steps, in milliseconds. Raises ValueError."""
+    when = when.astimezone(zone)
     try:
-        while place < len(math):
-            step = _MATH.match(math, place)
-            if step is None:
-                raise ValueError(f"unknown date math {math!r}: expected steps such as +1d, -2h, /M")
-            sign, count, unit, rounded = step.groups()
-            when = _rounded(when, rounded, up=up) if rounded else _added(when, unit, int(sign + (count or "1")))
-            place = step.end()
+        for unit, count in steps:
+            when = _rounded(when, unit, up=up) if count is None else _added(when, unit, count)
     except OverflowError:
-        raise ValueError(f"date math {math!r} leaves the years 1 to 9999") from None
+        raise ValueError("date math leaves the years 1 to 9999") from None
     return _millis(when)
 
 

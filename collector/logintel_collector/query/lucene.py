@@ -62,6 +62,8 @@ def _node(part: Part | None, minimum: int | str | None = None) -> Node | None:
     for occur, inner in part.clauses:
         node = _node(inner)
         sides[occur].append(Nothing() if node is None else node)
+    if minimum is not None and not sides["must"] and not sides["should"]:
+        sides["must"].append(Everything())  # Elasticsearch completes the pure negation before it counts
     return combine(sides["must"], sides["should"], sides["must_not"], minimum)
 
 
@@ -166,8 +168,7 @@ class _Parser:
         part = self.query(field, depth + 1)
         self.expect(")")
         self._boost()
-        node = _node(part)
-        return node if not isinstance(part, _Group) else part
+        return part
 
     def _boost(self) -> None:
         if self._take("^"):

@@ -23,6 +23,8 @@ EXACT: Final = frozenset({"level", "source_id", "category", "metadata.source", "
 TEXTS: Final = frozenset({("message",), ("raw_log",)})
 
 _RUN: Final = re.compile("[a-z0-9]+")
+#: Where a word may be longer than the tokenizer's limit (in UTF-16 units, so perhaps two a character).
+_LONG: Final = re.compile(rf"\S{{{MAX_LENGTH // 2},}}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,10 +47,10 @@ class Required:
 def index_terms(text: str) -> set[str]:
     """What a store indexes of a text: its runs of a-z and 0-9 once lower-cased (one code point at a time).
 
-    A run beyond the tokenizer's limit is cut where the tokenizer cuts, and is there as a whole too.
+    A run that the tokenizer cuts at its limit is there in its pieces too.
     """
     runs = set(_RUN.findall(lower(text)))
-    if any(len(run) >= MAX_LENGTH for run in runs) or "_" * 64 in text:
+    if _LONG.search(text):
         for word in tokenize(text):
             runs.update(_RUN.findall(lower(word)))
     return runs

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from logintel.event import Json
 from logintel_collector.query import numerals
 from logintel_collector.query.analysis import fold, lower
-from logintel_collector.query.dates import Moment, instant
+from logintel_collector.query.dates import Moment, stamped
 from logintel_collector.query.glob import glob_test
 from logintel_collector.query.leaves import utf16
 from logintel_collector.query.mapping import Field, Mapping
@@ -198,7 +198,7 @@ def _instant(value: Json) -> int | None:
     """A document's date in milliseconds; None when it is none."""
     text = None if isinstance(value, bool) else text_of(value)
     try:
-        return None if text is None else instant(text)
+        return None if text is None else stamped(text)
     except ValueError:
         return None
 
@@ -268,6 +268,14 @@ def indexed(field: Field) -> Test:
     return lambda value: value is not None
 
 
+def _indexed_as(field: Field, mapping: Mapping) -> Test:
+    """`indexed`, for every kind of field."""
+    if field.kind == "object":
+        return lambda _value: False
+    tests = [indexed(view) for view in (mapping.views(field) if field.kind == "dynamic" else (field,))]
+    return lambda value: value is not None and any(test(value) for test in tests)
+
+
 def _exists_inside(field: Field, mapping: Mapping) -> Predicate:
     read = values_of(field.source)
 
@@ -277,10 +285,12 @@ def _exists_inside(field: Field, mapping: Mapping) -> Predicate:
         if isinstance(value, list):
             return any(inside(path, item) for item in value)
         known = mapping.field(path)
-        if value is None or known is None or known.kind == "object":
-            return False
-        if known.kind == "dynamic":
-            return any(indexed(view)(value) for view in mapping.views(known))
-        return indexed(known)(value)
+        return known is not None and _indexed_as(known, mapping)(value)
 
-    return lambda source: inside(field.path, read(source))
+    here = _indexed_as(field, mapping)
+
+    def predicate(source: Source) -> bool:
+        value = read(source)
+        return inside(field.path, value) if isinstance(value, dict | list) else here(value)
+
+    return predicate

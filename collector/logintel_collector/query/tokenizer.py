@@ -81,10 +81,10 @@ _EMOJI: Final = re.compile(
 def tokenize(text: str) -> list[str]:
     """The words of `text` in order, in their own case."""
     if text.isascii():
-        found = [word for word in _ASCII.findall(text) if word[0] != "_" or word.strip("_")]
-        if any(len(word) > MAX_LENGTH for word in found):
+        found: list[str] = _ASCII.findall(text)
+        if len(text) > MAX_LENGTH and max(map(len, found), default=0) > MAX_LENGTH:
             return list(_cut(text, text, _ASCII))
-        return found
+        return [word for word in found if word.strip("_")] if "_" in text else found
     return list(_cut(text, text.translate(_CLASS_OF), _CLASSES))
 
 
