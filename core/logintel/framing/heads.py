@@ -27,8 +27,8 @@ _DIGITS: Final = (
 )
 #: The same, from the name of a month or day on: Jan 31 10:00, Jan 31, 2024 10:00, Wed Jan 31, Wed, 31 Jan
 _NAMED: Final = (
-    r"[A-Z][a-z]{2}(?: {1,2}[0-9]{1,2},? (?:[0-9]{4},? )?[0-9]{1,2}:[0-9]{2}"
-    r"|,? (?:[A-Z][a-z]{2} {1,2}[0-9]|[0-9]{1,2} [A-Z][a-z]{2} ))"
+    r"[JFMASOND][a-z]{2} {1,2}[0-9]{1,2},? (?:[0-9]{4},? )?[0-9]{1,2}:[0-9]{2}"
+    r"|[MTWFS](?:on|ue|ed|hu|ri|at|un),? (?:[A-Z][a-z]{2} {1,2}[0-9]|[0-9]{1,2} [A-Z][a-z]{2} )"
 )
 _STAMP: Final = rf"(?:{_DIGITS}|{_NAMED})"
 #: Words in brackets before a stamp: [1:M] 18 Jul 2025, [12036]{-1}[-1/-1] 2025-08-18
@@ -47,7 +47,7 @@ _MARK: Final = (
 #: MySQL's general log, where the stamp of the line before goes for this one too.
 _MYSQL: Final = r"[0-9][0-9]*+ (?:Query|Connect|Quit|Execute|Prepare|Init DB|Close stmt|Field List)\t"
 #: A head behind blanks needs to be evident: a line of a trace or of JSON is no record.
-_INDENTED: Final = rf"[ \t][ \t]*+(?:[A-Z]{{4,8}} +)?[0-9]{{4}}[-/][0-9]{{2}}[-/][0-9]{{2}}[ T][0-9]{{2}}:"
+_INDENTED: Final = r"[ \t][ \t]*+(?:[A-Z]{4,8} +)?[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[ T][0-9]{2}:"
 #: Begins a record, whatever came before. What matches depends on the matched text and one character more.
 HEAD: Final = re.compile(
     r"[0-9][0-9]{0,2}(?:\.[0-9]{1,3}){3}[ ,:]|\{[\"']|\[\{[\"']"  # access logs, JSON
