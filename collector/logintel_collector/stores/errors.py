@@ -11,6 +11,7 @@ from logintel.refused import Refused
 
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_REFUSED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -44,17 +45,19 @@ class StoreOlder(StoreError):
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours, naming the file."""
+    """SQLite's errors as ours, naming the file; those that only a mistake of ours can cause stay what they are."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _explain(path, error) from error
+        if (explanation := _explain(path, error)) is None:
+            raise
+        raise explanation from error
 
 
-def _explain(path: Path, error: sqlite3.Error) -> Exception:
+def _explain(path: Path, error: sqlite3.Error) -> StoreError | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return error
+        return None
     if code in _FULL:
         return StoreFull(f"{path}: no room on the disk ({error}): make room; nothing is lost meanwhile")
     if code & 0xFF in _LOCKED:
@@ -64,4 +67,6 @@ def _explain(path: Path, error: sqlite3.Error) -> Exception:
             f"{path}: damaged or not a logintel store ({error}): move it aside, or save what can be read with "
             f"`sqlite3 {path} .recover`"
         )
-    return StoreError(f"{path}: {error}: check that the disk works and that this user may write there")
+    if code & 0xFF in _REFUSED:
+        return StoreError(f"{path}: {error}: check that the disk works and that this user may write there")
+    return None
