@@ -187,6 +187,26 @@ def test_rewritten_in_place_with_more_than_before_is_read_from_the_start(log: Pa
     assert reader.once() == ["new one", "new two"]
 
 
+def test_a_file_that_was_replaced_while_its_events_were_on_the_way_is_another_stream(log: Path, reader: Reader) -> None:
+    """Killed after the first events left and before a cursor behind them was saved; then the log was written anew. What
+    it holds now must not get the old stream's positions: the collector would take it for a repeat."""
+    append(log, *numbers(0, 5))
+    announced: dict[str, Cursor] = {}
+
+    async def crash_after_the_first_events() -> None:
+        async with aclosing(reader.input(once=True).batches({})) as batches:
+            async for batch in batches:
+                if batch.events:
+                    return
+                announced[batch.stream] = batch.cursor
+
+    asyncio.run(crash_after_the_first_events())
+    reader.cursors = dict(announced)
+    log.write_text("".join(f"{text}\n" for text in numbers(5, 11)))
+    assert reader.once() == numbers(5, 11)
+    assert not announced.keys() & {stream for stream, _, _ in reader.taken}
+
+
 def test_recreated_with_the_same_first_line_is_read_again(log: Path, reader: Reader) -> None:
     append(log, "server starting")
     reader.once()

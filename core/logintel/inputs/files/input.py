@@ -122,6 +122,9 @@ class FileInput:
             return
         try:
             stream = self._open(found.path)
+            stream.read()
+        except Replaced:
+            return  # truncated at this very moment: the next look sees what it became
         except OSError as error:
             self._problem(found.path, error.strerror or str(error))
             return
@@ -130,7 +133,8 @@ class FileInput:
             self._notice(f"{found.path}: skipped, it is a binary file (NUL bytes at its start)")
             return
         self.registry.open[stream.name] = stream
-        yield Batch((), stream.cursor().to_json(), stream.name, stamp=_stamp(stream.modified))
+        stream.grown = time.monotonic()
+        yield Batch((), stream.announcement(), stream.name, stamp=_stamp(stream.modified))
 
     def _looks_copied(self, found: Found) -> bool:
         since = self._waiting.setdefault(found.inode, time.monotonic())
@@ -189,6 +193,8 @@ class FileInput:
 
     def _hand_over(self, stream: FileStream) -> Iterator[Batch]:
         """Every whole record that was read."""
+        if announcement := stream.announcement():
+            yield Batch((), announcement, stream.name)
         while stream.pending:
             before = stream.position
             portion = stream.portion()

@@ -129,18 +129,14 @@ class Registry:
         return len(self.open) >= MAX_OPEN
 
     def _find_sibling(self, parked: Parked, taken: set[Inode]) -> bool:
-        return any(
-            self._adopt(parked, found)
-            for found in siblings(parked.cursor.path)
-            if found.inode not in taken
-        )
+        return any(self._adopt(parked, found) for found in siblings(parked.cursor.path) if found.inode not in taken)
 
     def _adopt(self, parked: Parked, found: Found) -> bool:
         """Take the file for the stream's, by what it holds. A few bytes at the same path prove nothing (a log that
         always starts alike): then the file is new, since reading twice is better than not at all."""
         renamed = found.inode == parked.cursor.inode
         cursor = parked.cursor
-        if not renamed and (cursor.print.empty or (found.path == cursor.path and cursor.print.offset < HEAD)):
+        if not renamed and cursor.print.known < (HEAD if found.path == cursor.path else 1):
             return False
         if renamed and parked.unchanged(found):
             return True
@@ -151,7 +147,7 @@ class Registry:
             stream = self.opener(path)
         except OSError:
             return False
-        if not parked.cursor.print.fits(stream.fd):
+        if not parked.cursor.fits(stream.fd):
             stream.close()
             return False
         stream.resume(parked.name, parked.cursor)
@@ -172,6 +168,6 @@ def _holds(found: Found, cursor: FileCursor) -> bool:
     except OSError:
         return False
     try:
-        return cursor.print.fits(fd)
+        return cursor.fits(fd)
     finally:
         os.close(fd)

@@ -34,6 +34,10 @@ class FileCursor:
     print: Fingerprint
     cut: int | None = None
 
+    def fits(self, fd: int) -> bool:
+        """Whether the open file is the one that was read."""
+        return self.print.fits(fd) and os.fstat(fd).st_size >= (self.cut or 0)
+
     def to_json(self) -> Json:
         """As a source's cursor."""
         return {
@@ -70,7 +74,12 @@ class Portion(NamedTuple):
 
 @dataclass(slots=True)
 class FileStream:
-    """An open file and the place up to which its records were handed over."""
+    """An open file and the place up to which its records were handed over.
+
+    pending    bytes that were read and not handed over
+    head, tail of what was read, as a fingerprint takes them
+    announced  bytes of the head that a saved cursor knows
+    """
 
     path: str
     name: str
@@ -84,6 +93,7 @@ class FileStream:
     pending: bytes = b""
     head: bytes = b""
     tail: bytes = b""
+    announced: int = 0
     grown: float = 0.0
 
     @classmethod
@@ -102,7 +112,9 @@ class FileStream:
         """Go on as the stream `name` that `cursor` belongs to."""
         self.name, self.path, self.cut = name, cursor.path, cursor.cut
         self.position = max(cursor.print.offset, self.codec.bom)
-        self.head, self.tail = ends(self.fd, self.position)
+        _, self.tail = ends(self.fd, self.position)
+        self.head = os.pread(self.fd, min(HEAD, cursor.print.known), 0)
+        self.announced = cursor.print.size
 
     def close(self) -> None:
         """Release the file."""
@@ -118,6 +130,8 @@ class FileStream:
         if os.fstat(self.fd).st_size < self.position + len(self.pending) or not self._unchanged_before():
             raise Replaced  # checked behind the read: what was truncated before it must not be taken for the old file's
         self.pending += data
+        if self.position < HEAD:
+            self.head = (self.head[: self.position] + self.pending)[:HEAD]
         return bool(data)
 
     def _unchanged_before(self) -> bool:
@@ -134,6 +148,14 @@ class FileStream:
         self._advance(stretch.used)
         return Portion(stretch.texts, stretch.spans, stretch.cut)
 
+    def announcement(self) -> Json | None:
+        """A cursor that must be saved before more is sent, if there is one: the saved one does not know as much of the
+        file's head as was read, and a file that begins otherwise could be taken for this one after a crash."""
+        if len(self.head) <= self.announced:
+            return None
+        self.announced = len(self.head)
+        return self.cursor().to_json()
+
     def cut_open_record(self, *, partial_line: bool) -> bool:
         """Decide that the open record ends with what was read, with its last line even if that has no line end yet
         (`partial_line`). True when there was one: then the cursor must be saved before `portion` is sent."""
@@ -145,8 +167,6 @@ class FileStream:
 
     def _advance(self, used: int) -> None:
         passed = self.pending[:used]
-        if len(self.head) < HEAD:
-            self.head = (self.head + passed[:HEAD])[:HEAD]
         self.tail = (self.tail + passed[-TAIL:])[-TAIL:]
         self.position += used
         self.pending = self.pending[used:]
