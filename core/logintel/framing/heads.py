@@ -62,7 +62,7 @@ MARKED: Final = rf"{_MARK}|{_INDENTED}"
 MARKED_HEADLESS: Final = rf"{_LEVEL}:"
 _TIME: Final = re.compile(r"[0-9]:[0-9]{2}:[0-9]{2}")
 _CAPITALS: Final = re.compile(r"[A-Z][A-Z]{3}")
-_LEVEL_WORD: Final = re.compile(rf"(?:^|[^A-Za-z_]){_LEVEL}\b")
+_LEVEL_WORD: Final = re.compile(rf"(?:^|[^A-Za-z_])(?<!STACK ){_LEVEL}\b")
 _OTHER: Final = re.compile(r"[^ =]{1,30}=[^ =]|# (?:Time|User@Host|Query_time): ")
 #: Characters at the front of a line where `foreign` looks.
 _FRONT: Final = 150
