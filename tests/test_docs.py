@@ -1,6 +1,6 @@
 """The documentation: what it shows can be done as shown. README.md and every page of docs/ is run from top to bottom.
 
-A console block: each `$ ` line is run in bash; the lines below it are what it prints. `…` stands for any text in a line,
+A console block: each `$ ` line is run in bash; the lines below it are its standard output. `…` stands for any text in a line,
 alone on a line for any lines, and a number of seconds for any other. A block whose first line is `# NAME.EXT` is a file:
 the rest of it is written there, or is compared with the repository's file of that name. Other blocks are only shown: what
 needs a network, root or the reader's own files.
@@ -73,7 +73,7 @@ def run(command: str, workspace: Path) -> subprocess.CompletedProcess[str]:
     env = {"PATH": path, "HOME": str(workspace), "LANG": "C.UTF-8"}
     return subprocess.run(
         ["bash", "-c", command], cwd=workspace, env=env, check=False, timeout=120,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        text=True, capture_output=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_what_a_page_shows_happens(page: Path, workspace: Path) -> None:
             place(workspace / named["name"], block["text"][named.end() :])
         for step in steps(block["text"]) if block["kind"] == "console" else ():
             done = run(step.command, workspace)
-            assert pattern(step.output).fullmatch(done.stdout), f"$ {step.command}printed:\n{done.stdout}"
+            assert pattern(step.output).fullmatch(done.stdout), f"$ {step.command}printed:\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -44,7 +44,7 @@ def test_it_holds_exactly_the_files_of_the_packages(wheel: zipfile.Path) -> None
         for path in (ROOT / home / name).rglob("*")
         if path.suffix in (".py", ".sql") or path.name == "py.typed"
     }
-    assert {name for name in wheel.root.namelist() if ".dist-info/" not in name} == tree
+    assert {name for name in wheel.root.namelist() if ".dist-info/" not in name and name[-1] != "/"} == tree
 
 
 def test_it_takes_only_names_of_its_own(wheel: zipfile.Path, info: zipfile.Path) -> None:
