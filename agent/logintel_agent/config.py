@@ -61,7 +61,9 @@ def _validated(value: Any, info: ValidationInfo) -> SourceConfig:
     source = setting.plugins.sources.get(str(kind))
     if source is None:
         message = f"unknown source type {kind!r}{nearest(str(kind), setting.plugins.sources)}"
-        problem = "missing" if kind is None else PydanticCustomError("source_type", "{message}", {"message": message})
+        problem = (
+            "missing" if "type" not in value else PydanticCustomError("source_type", "{message}", {"message": message})
+        )
         raise ValidationError.from_exception_data("source", [InitErrorDetails(type=problem, loc=("type",), input=kind)])
     try:
         return source.Config.model_validate(value, context=setting)

@@ -87,7 +87,7 @@ def test_sources_d_that_is_no_directory_is_not_passed_over(tmp_path: Path) -> No
     assert problems(tmp_path / "agent.yaml") == ["sources.d: cannot be read: Not a directory"]
 
 
-@pytest.mark.parametrize("sources", ["text", "{}", "[[]]", "[~]", "[{name: [x]}]", "[{type: {}}]", "~"])
+@pytest.mark.parametrize("sources", ["text", "{}", "[[]]", "[~]", "[{name: [x]}]", "[{type: {}}]", "[{type: }]", "~"])
 def test_no_kind_of_value_gets_past_the_check(tmp_path: Path, sources: str) -> None:
     file = written(tmp_path, agent=f"sources: {sources}\n", part=SHOP)
     assert all(line.startswith("agent.yaml:1: sources") for line in problems(file))

@@ -55,8 +55,10 @@ def _problem(model: type[BaseModel], document: Document, detail: ErrorDetails, s
             near = nearest(str(key[-1]), _fields(model, document, key[:-1], setting))
             return document.problem(key, f"unknown key{near}")
         case "missing":
-            description = _fields(model, document, key[:-1], setting)[str(key[-1])].description
-            return document.problem(key, "is missing" + (f": {description}" if description else ""))
+            info = _fields(model, document, key[:-1], setting).get(str(key[-1]))
+            return document.problem(
+                key, f"is missing: {info.description}" if info and info.description else "is missing"
+            )
         case "union_tag_not_found":
             return document.problem((*key, context["discriminator"].strip("'")), "is missing")
         case "union_tag_invalid":
