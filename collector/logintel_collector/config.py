@@ -48,11 +48,11 @@ class CollectorConfig(SharedConfig):
 
     def further_problems(self) -> list[Problem]:
         """What is wrong with the rules."""
-        from logintel_collector.rules.loading import load_rules  # noqa: PLC0415 - only a check and a run need rules
-
         found = super().further_problems()
         if self.rules_dir is None:
             return found
+        from logintel_collector.rules.loading import load_rules  # noqa: PLC0415 - only a check and a run need rules
+
         return found + load_rules(self.rules_dir, self.installation, lambda: datetime.now(UTC)).problems
 
     def plan(self) -> list[str]:
