@@ -19,6 +19,11 @@ _LINE: Final = re.compile(
     r'([^"\[]{3,600}?) {1,4}\[([0-9]{1,2}/[^\]]{17,26})\] "([^"\\]*+(?:\\.[^"\\]*+)*+)" ([0-9]{3}|-) ([0-9]+|-)(.*)',
     re.DOTALL,
 )
+#: The combined format without anything added, which nearly all lines are: one pattern, no second look.
+_COMBINED: Final = re.compile(
+    r'([^ "\[]++) ([^ "\[]++) ([^ "\[]++) \[([^\]]{20,26})\] "([A-Z]++) ([^ "?\\]*+)(\?[^ "\\]*+)? (HTTP/([0-9.]++))" ([0-9]{3}) ([0-9]++|-)'
+    r'(?: "([^"\\]*+)" "([^"\\]*+)")?'
+)
 #: What an address looks like, to tell it from a virtual host before it.
 _ADDRESS: Final = re.compile(r"[0-9a-fA-F]{0,4}(?:[.:][0-9a-fA-F]{0,4}){2,8}(?:\.[0-9.]+)?|localhost")
 _PART: Final = re.compile(r' (?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\[([^\]]*)\]|([^ "]+))')
@@ -38,6 +43,8 @@ class AccessFormat(Format):
 
 
 def _decode(record: str, instant: Clock) -> Event | None:
+    if (match := _COMBINED.fullmatch(record)) is not None:
+        return _combined(record, match, instant)
     match = _LINE.match(record)
     if match is None:
         return None
@@ -47,13 +54,13 @@ def _decode(record: str, instant: Clock) -> Event | None:
         return None
     who = words.split(" ")
     if len(who) == 3:
-        metadata: dict[str, Json] = {"client_ip": who[0], "request": request}
+        metadata: dict[str, Json] = {"client_ip": who[0]}
         if who[1] != "-":
             metadata["ident"] = who[1]
         if who[2] != "-":
             metadata["user"] = who[2]
     elif len(who) > 3:
-        metadata = {"request": request}
+        metadata = {}
         _place(metadata, [word for word in who if word])
     else:
         return None
@@ -67,6 +74,34 @@ def _decode(record: str, instant: Clock) -> Event | None:
     return Event(record, message=record, timestamp=stamp, metadata=metadata, format="access")
 
 
+def _combined(record: str, match: re.Match[str], instant: Clock) -> Event | None:
+    client, ident, user, time, method, stem, query, protocol, version, status, size, referrer, agent = match.groups()
+    stamp = instant.text(time)
+    if stamp is None:
+        return None
+    metadata: dict[str, Json] = {
+        "client_ip": client,
+        "http_method": method,
+        "path": stem,
+        "http_version": version,
+        "protocol": protocol,
+        "status": int(status),
+    }
+    if query is not None:
+        metadata["path"], metadata["path_stem"], metadata["query"] = stem + query, stem, query[1:]
+    if ident != "-":
+        metadata["ident"] = ident
+    if user != "-":
+        metadata["user"] = user
+    if size != "-":
+        metadata["bytes"] = int(size)
+    if referrer and referrer != "-":
+        metadata["referrer"] = referrer
+    if agent and agent != "-":
+        metadata["user_agent"] = agent
+    return Event(record, record, stamp, None, {}, metadata, [], "access")
+
+
 def _put_request(metadata: dict[str, Json], request: str) -> None:
     """`GET /path?query HTTP/1.1`, by hand: it is on the hot path."""
     method, _, rest = request.partition(" ")
@@ -74,6 +109,7 @@ def _put_request(metadata: dict[str, Json], request: str) -> None:
     if not path or not protocol[:6].isupper() or "/" not in protocol:
         path, protocol = rest, ""
     if not path or not method.isascii() or not method.replace("-", "").replace("_", "").isalpha():
+        metadata["request"] = request
         return
     metadata["http_method"] = method
     metadata["path"] = path

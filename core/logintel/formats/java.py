@@ -19,40 +19,43 @@ _MESSAGE: Final = r"(?P<message>.*)"
 
 class JavaFormat(PatternFormat):
     name: ClassVar[str] = "java"
-    patterns = compiled(
+    #: What stands after the time that most lines begin with, in a bracket or not.
+    stamped = compiled(
         # Spring Boot: 2026-11-22 10:00:00.123  INFO 1 --- [app] [main] o.s.b.SpringApplication : Started
-        rf"{_TIME} +{_LEVEL} (?P<pid>[0-9]+) --- (?:\[(?P<application>[^\[\]]*)\] )?{_THREAD} {_CLASS} *: {_MESSAGE}",
+        rf" +{_LEVEL} (?P<pid>[0-9]+) --- (?:\[(?P<application>[^\[\]]*)\] )?{_THREAD} {_CLASS} *: {_MESSAGE}",
         # logback, log4j: 2026-11-22 10:00:00,123 [main] INFO  c.e.App:42 - text
-        rf"{_TIME} ?{_THREAD}:? +{_LEVEL} +{_CLASS}{_WHERE}(?: \[(?P<context>[^\]]*)\])* *(?: - |: ){_MESSAGE}",
+        rf" ?{_THREAD}:? +{_LEVEL} +{_CLASS}{_WHERE}(?: \[(?P<context>[^\]]*)\])* *(?: - |: ){_MESSAGE}",
         # 2026-11-22 10:00:00,123 [id] INFO - logger - text (IDEA), … [main] INFO - text
-        rf"{_TIME} ?{_THREAD} +{_LEVEL} - (?:{_CLASS} - )?{_MESSAGE}",
+        rf" ?{_THREAD} +{_LEVEL} - (?:{_CLASS} - )?{_MESSAGE}",
         # log4j2: 2026-11-22 10:00:00,123 INFO [main] c.e.App (App.java:42) - text; hadoop: INFO [main] c.e.App: text
-        rf"{_TIME} +{_LEVEL} +{_THREAD} {_CLASS}{_WHERE} *(?:\((?P<file>[^():]+):[0-9]+\) )?(?:- |: ){_MESSAGE}",
+        rf" +{_LEVEL} +{_THREAD} {_CLASS}{_WHERE} *(?:\((?P<file>[^():]+):[0-9]+\) )?(?:- |: ){_MESSAGE}",
         # wildfly, ovirt: 2026-11-22 10:00:00,123 INFO  [c.e.App] (thread) text
-        rf"{_TIME} +{_LEVEL} +\[ *(?P<class_>[\w.$/-]+) *\] \((?P<thread>[^)]*(?:\)[^) ]+)?)\) (?:\[[^\]]*\] )?{_MESSAGE}",
+        rf" +{_LEVEL} +\[ *(?P<class_>[\w.$/-]+) *\] \((?P<thread>[^)]*(?:\)[^) ]+)?)\) (?:\[[^\]]*\] )?{_MESSAGE}",
         # zookeeper: 2026-11-22 10:00:00,123 [myid:1] - INFO  [thread:Class@123] - text
-        rf"{_TIME} +(?:\[myid:(?P<myid>[^\]]*)\] +)?- {_LEVEL} +\[(?P<thread>.*?):(?P<class_>[\w.$]+)@(?P<line_number>[0-9]+)\] ?- {_MESSAGE}",
+        rf" +(?:\[myid:(?P<myid>[^\]]*)\] +)?- {_LEVEL} +\[(?P<thread>.*?):(?P<class_>[\w.$]+)@(?P<line_number>[0-9]+)\] ?- {_MESSAGE}",
         # hadoop: 2026-11-22 10:00:00,123 INFO c.e.App: text
-        rf"{_TIME} +{_LEVEL} +(?P<class_>[A-Za-z_][\w.$/-]*[\w$]){_WHERE}:? ?(?: - |: ){_MESSAGE}",
+        rf" +{_LEVEL} +(?P<class_>[A-Za-z_][\w.$/-]*[\w$]){_WHERE}:? ?(?: - |: ){_MESSAGE}",
         # hivemq: 2026-11-22 10:00:00,123 INFO  - text
-        rf"{_TIME} +{_LEVEL} +- {_MESSAGE}",
+        rf" +{_LEVEL} +- {_MESSAGE}",
         # elasticsearch, logstash: [2026-11-22T10:00:00,123][INFO ][o.e.n.Node ] [node] text
-        rf"\[{_TIME}\]\[{_LEVEL} *\]\[ *(?P<class_>[^\] ]+) *\](?:\[(?P<thread>[^\]]*)\])? ?(?:\[(?P<node>[\w.:-]*)\] )?(?:\[(?P<index>[^\]]*)\](?:\[(?P<shard>[0-9]+)\])? )?{_MESSAGE}",
+        rf"\]\[{_LEVEL} *\]\[ *(?P<class_>[^\] ]+) *\](?:\[(?P<thread>[^\]]*)\])? ?(?:\[(?P<node>[\w.:-]*)\] )?(?:\[(?P<index>[^\]]*)\](?:\[(?P<shard>[0-9]+)\])? )?{_MESSAGE}",
         # kafka: [2026-11-22 10:00:00,123] INFO text (kafka.server.KafkaServer)
-        rf"\[{_TIME}\] {_LEVEL} +(?P<message>.*) \((?P<class_>[A-Za-z_][\w.$]*\.[\w.$]+)(?::(?P<line_number>[0-9]+))?\)$",
+        rf"\] {_LEVEL} +(?P<message>.*) \((?P<class_>[A-Za-z_][\w.$]*\.[\w.$]+)(?::(?P<line_number>[0-9]+))?\)$",
+        # activemq: 2026-11-22 10:00:00,123 | INFO  | text | logger | thread
+        rf" \| {_LEVEL} *\| (?P<message>.*) \| (?P<class_>[A-Za-z_][\w.$]*) \| (?P<thread>[^|]*)$",
+        rf" \| {_LEVEL} *\| {_CLASS} - {_MESSAGE}",
+        # tomcat (JUL, one line): 22-Nov-2026 10:00:00.123 INFO [main] org.apache.Class.method text
+        rf" {_LEVEL} {_THREAD} (?P<class_>[\w.$]+)\.(?P<method_>[\w<>$]+) {_MESSAGE}",
+        # solr: 2026-11-22 10:00:00.123 INFO  (thread) [ x:core] o.a.s.Class text
+        rf" {_LEVEL} +\((?P<thread>[^)]*)\) \[(?P<context>[^\]]*)\] (?P<class_>[\w.$]+) {_MESSAGE}",
+        # sonarqube: 2026.11.22 10:00:00 INFO  ce[][o.s.ce.app.CeServer] text
+        rf" {_LEVEL} +(?P<process>\w+)\[(?P<context>[^\]]*)\]\[(?P<class_>[^\]]+)\] {_MESSAGE}",
+        # WebSphere: [10/30/18 19:40:59:031 GMT] 0000004c ApplicationMg A   text
+        rf"\] (?P<thread>[0-9a-f]{{8}}) (?P<class_>[\w.$]+) +(?P<event_type>[A-Z]) +{_MESSAGE}",
+        # tab separated (presto): 2026-11-22T10:00:00.123Z<TAB>INFO<TAB>thread<TAB>logger<TAB>text
+        rf"\t{_LEVEL} *\t(?P<thread>[^\t]*)\t(?P<class_>[\w.$]+)\t{_MESSAGE}",
+    )
+    patterns = compiled(
         # cassandra: INFO  [main] 2026-11-22 10:00:00,123 Class.java:42 - text
         rf"{_LEVEL} +{_THREAD} {_TIME} (?P<file>(?P<class_>[\w$.]+?)\.\w{{1,6}}):(?P<line_number>[0-9]+) - {_MESSAGE}",
-        # activemq: 2026-11-22 10:00:00,123 | INFO  | text | logger | thread
-        rf"{_TIME} \| {_LEVEL} *\| (?P<message>.*) \| (?P<class_>[A-Za-z_][\w.$]*) \| (?P<thread>[^|]*)$",
-        rf"{_TIME} \| {_LEVEL} *\| {_CLASS} - {_MESSAGE}",
-        # tomcat (JUL, one line): 22-Nov-2026 10:00:00.123 INFO [main] org.apache.Class.method text
-        rf"{_TIME} {_LEVEL} {_THREAD} (?P<class_>[\w.$]+)\.(?P<method_>[\w<>$]+) {_MESSAGE}",
-        # solr: 2026-11-22 10:00:00.123 INFO  (thread) [ x:core] o.a.s.Class text
-        rf"{_TIME} {_LEVEL} +\((?P<thread>[^)]*)\) \[(?P<context>[^\]]*)\] (?P<class_>[\w.$]+) {_MESSAGE}",
-        # sonarqube: 2026.11.22 10:00:00 INFO  ce[][o.s.ce.app.CeServer] text
-        rf"{_TIME} {_LEVEL} +(?P<process>\w+)\[(?P<context>[^\]]*)\]\[(?P<class_>[^\]]+)\] {_MESSAGE}",
-        # WebSphere: [10/30/18 19:40:59:031 GMT] 0000004c ApplicationMg A   text
-        rf"\[{_TIME}\] (?P<thread>[0-9a-f]{{8}}) (?P<class_>[\w.$]+) +(?P<event_type>[A-Z]) +{_MESSAGE}",
-        # tab separated (presto): 2026-11-22T10:00:00.123Z<TAB>INFO<TAB>thread<TAB>logger<TAB>text
-        rf"{_TIME}\t{_LEVEL} *\t(?P<thread>[^\t]*)\t(?P<class_>[\w.$]+)\t{_MESSAGE}",
     )

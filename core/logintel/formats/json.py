@@ -18,6 +18,8 @@ from logintel.framing import StackTraces
 from logintel.levels import level_of
 from logintel.timestamps import Clock, clock
 
+#: Levels that need no translation.
+_SAME: Final = ("INFO", "DEBUG", "WARN", "ERROR", "FATAL")
 #: Plans that are remembered: one for each sequence of member names that was seen.
 _PLANS: Final = 2_000
 
@@ -37,13 +39,11 @@ class JsonFormat(Format):
 
     def event_of(self, record: str, instant: Clock) -> Event | None:
         """The event of one record; None where it is no object."""
-        start = record[:1]
-        if start != "{":
+        text = record
+        if not record.startswith("{"):
             text = record.removeprefix("@cee:").lstrip()
             if not text.startswith("{"):
                 return None
-        else:
-            text = record
         try:
             body = orjson.loads(text)
         except (orjson.JSONDecodeError, RecursionError):
@@ -58,15 +58,30 @@ class JsonFormat(Format):
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             plan = self._plans[names] = Plan.of(names)
-        event = Event(record, metadata=body, format=self.name)
+        event = Event(record, "", None, None, {}, body, [], self.name)
         if plan.times:
-            _take_time(event, body, plan.times, instant)
+            key = plan.times[0]
+            value = body[key]
+            if type(value) is str and (stamp := instant.text(value)) is not None:
+                event.timestamp = stamp
+                del body[key]
+            else:
+                _take_time(event, body, plan.times, instant)
         if plan.levels:
-            _take_level(event, body, plan.levels)
+            key = plan.levels[0]
+            if body[key] in _SAME:
+                event.level = body.pop(key)
+            else:
+                _take_level(event, body, plan.levels)
         if plan.messages:
             _take_message(event, body, plan.messages)
         for key, field in plan.fields:
-            _take_field(event, body, key, field)
+            value = body[key] if key in body else None
+            if value.__class__ is str and value and field not in event.fields:
+                event.fields[field] = value
+                del body[key]
+            elif value is not None:
+                _take_field(event, body, key, field)
         if plan.holders:
             for key in plan.holders:
                 _look_inside(event, body.get(key), instant)

@@ -16,7 +16,7 @@ from logintel.formats.facts import mention
 from logintel.formats.pairs import pairs
 from logintel.framing import StackTraces
 from logintel.levels import level_of, put_level
-from logintel.timestamps import Clock, clock
+from logintel.timestamps import STAMP, Clock, clock
 
 _FIELDS: Final = {
     "host": "host",
@@ -28,6 +28,7 @@ _FIELDS: Final = {
     "stack_trace": "stack_trace",
 }
 _NOTHING: Final = frozenset((None, "", "-"))
+_LEAD: Final = re.compile(rf"\[?({STAMP})")
 #: What only a stack trace has at the start of a line.
 _TRACE: Final = re.compile(
     r"^(?:[ \t]{1,40}(?:at |File \"|from |#[0-9])|Caused by: |Traceback \(|#[0-9]{1,4} )|^[\w.$]{1,200}(?:Exception|Error)\b",
@@ -52,7 +53,9 @@ def follow(event: Event, rest: str) -> Event:
 class PatternFormat(Format):
     """Tries `patterns` on a record's first line, in order; further lines go on the message (a stack trace is named)."""
 
-    patterns: ClassVar[tuple[re.Pattern[str], ...]]
+    patterns: ClassVar[tuple[re.Pattern[str], ...]] = ()
+    #: Patterns for what stands behind a line's leading time, so that the time is matched once for all of them.
+    stamped: ClassVar[tuple[re.Pattern[str], ...]] = ()
     #: What this format's letters or words mean; None: the words that all programs use.
     levels: ClassVar[Mapping[str, Level] | None] = None
     #: Whether the message is prose, whose pairs and facts become metadata.
@@ -73,6 +76,14 @@ class PatternFormat(Format):
                 event := self._event(record, match, instant)
             ) is not None:
                 return follow(self.finish(event), rest)
+        if self.stamped and (lead := _LEAD.match(head)) is not None:
+            for pattern in self.stamped:
+                if (match := pattern.match(head, lead.end())) is not None:
+                    event = self._event(record, match, instant)
+                    if event is None or (stamp := instant.text(lead[1])) is None:
+                        return None
+                    event.timestamp = stamp
+                    return follow(self.finish(event), rest)
         return None
 
     def _event(self, record: str, match: re.Match[str], instant: Clock) -> Event | None:

@@ -21,12 +21,12 @@ from logintel.timestamps import Clock, clock
 
 #: The parts of a head; after blanks and the separators that stand between them.
 _PART: Final = re.compile(
-    rf"""[\s|,;]*(?:-{{1,3}}[ |]+|:[ ]+)?(?:
-      \[(?P<square>[^\[\]]{{0,300}}(?:\[[^\[\]]{{0,100}}\][^\[\]]{{0,100}}){{0,2}})\]:?
-    | \((?P<round>[^()]{{1,120}})\):?(?=[\s:|-])
-    | <(?P<angle>[^<> ]{{1,100}})>:?(?=[\s:@])
-    | \{{(?P<curly>[\w .:-]{{1,60}})\}}
-    | (?P<level>(?:{ANY}|{ANY.lower()}|{"|".join(word.capitalize() for word in sorted(WORDS, key=len, reverse=True))})(?=[\s:|\]/,]|$))[:/]?
+    r"""[\s|,;]*(?:-{1,3}[ |]+|:[ ]+)?(?:
+      \[(?P<square>[^\[\]]{0,300}(?:\[[^\[\]]{0,100}\][^\[\]]{0,100}){0,2})\]:?
+    | \((?P<round>[^()]{1,120})\):?(?=[\s:|-])
+    | <(?P<angle>[^<> ]{1,100})>:?(?=[\s:@])
+    | \{(?P<curly>[\w .:-]{1,60})\}
+    | (?P<level>[A-Za-z]{3,13}[0-9]?(?=[\s:|\]/,]|$))[:/]?
     )""",
     re.VERBOSE,
 )
@@ -44,6 +44,8 @@ _BARRED: Final = re.compile(r"([^|\n=:\[\]]{1,100}?) *\|")
 _NAMED: Final = re.compile(r"([\w./-]{1,60})(?:\[([0-9]{1,10})\])?:? (?=\[)")
 _NUMBER: Final = re.compile(r"[#]?[0-9]{1,20}")
 _NAME: Final = re.compile(r"[A-Za-z_@#][\w.$:/@#<>-]{0,150}")
+#: What a stamp can begin with: a digit, or a month's or weekday's letter.
+_STAMP_STARTS: Final = frozenset("0123456789JFMASONDTW")
 #: A head has no more parts than this.
 _MAX_PARTS: Final = 32
 
@@ -77,21 +79,24 @@ def _read_head(event: Event, head: str, instant: Clock) -> int:
     for _ in range(_MAX_PARTS):
         blank = _SPACE.match(head, place)
         start = blank.end() if blank else place
-        if event.timestamp is None and (found := instant.at(head, start)) is not None:
+        if (
+            event.timestamp is None
+            and head[start : start + 1] in _STAMP_STARTS
+            and (found := instant.at(head, start)) is not None
+        ):
             event.timestamp, place = found
             if head[place : place + 1] in (":", "]"):
                 place += 1
             continue
         part = _PART.match(head, place)
-        if part is not None:
-            kind = part.lastgroup or ""
-            text = part[kind]
-            if kind == "level":
-                if event.level is not None:
-                    return start
-                put_level(event, text, level_of(text))
-            else:
-                _take_bracket(event, text.strip(), kind, instant)
+        if part is not None and (kind := part.lastgroup or "") != "level":
+            _take_bracket(event, part[kind].strip(), kind, instant)
+            place = part.end()
+            continue
+        if part is not None and _is_level(part["level"]):
+            if event.level is not None:
+                return start
+            put_level(event, part["level"], level_of(part["level"]))
             place = part.end()
             continue
         letter = _LETTER.match(head, start) if event.level is None else None
@@ -106,11 +111,16 @@ def _read_head(event: Event, head: str, instant: Clock) -> int:
     return place
 
 
+def _is_level(word: str) -> bool:
+    """In one of the three ways that programs write it: a sentence may begin with another."""
+    return word.upper() in WORDS and (word.isupper() or word.islower() or word.istitle())
+
+
 def _take_bracket(event: Event, text: str, kind: str, instant: Clock) -> None:
     """What stands in a bracket, by its looks."""
     if not text:
         return
-    if (found := instant.at(text)) is not None:
+    if text[0] in _STAMP_STARTS and (found := instant.at(text)) is not None:
         event.timestamp = found[0]
         text = text[found[1] :].strip(" #:")
         if text:
