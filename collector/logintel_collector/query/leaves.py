@@ -5,8 +5,6 @@ Everything here raises ValueError with the reason where Elasticsearch refuses th
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -22,7 +20,6 @@ from logintel_collector.query.reading import text_of
 from logintel_collector.query.tree import (
     Between,
     DateIn,
-    Exists,
     Flag,
     Like,
     Node,
@@ -52,6 +49,17 @@ class Leaves:
     mapping: Mapping
     now: Callable[[], datetime]
 
+    def field(self, name: str) -> Field | None:
+        """The field of that name; None: never indexed. Elasticsearch's own fields are no part of a document."""
+        if name.startswith("_"):
+            raise ValueError(f"field {name} is not supported: it is no part of the document (an event's id is log_id)")
+        return self.mapping.field(name)
+
+    def analyzed(self, field: Field) -> Field | None:
+        """The field as text: itself, or what a dynamic one becomes; None where it is not analysed."""
+        view = self.mapping.views(field)[0] if field.kind == "dynamic" else field
+        return view if view.kind == "text" else None
+
     def term(self, field: Field, value: Json, *, fold: bool = False) -> Node:
         """The field has exactly this value; a text field this term."""
         return self.terms(field, (value,), fold=fold)
@@ -71,16 +79,16 @@ class Leaves:
 
     def words(self, field: Field, text: str) -> list[Node]:
         """One node a term of the analysed text; of a field that is not text, its whole value."""
-        if field.kind != "text" and not self._is_text(field):
+        view = self.analyzed(field)
+        if view is None:
             return [self.term(field, text)]
-        view = self._text_view(field)
         return [OneOf(view, frozenset((term,))) for term in view.analyzer.terms(text) if term is not None]
 
     def phrase(self, field: Field, text: str) -> Node | None:
         """The terms of the text in a row; None where no term is left."""
-        if field.kind != "text" and not self._is_text(field):
+        view = self.analyzed(field)
+        if view is None:
             return self.term(field, text)
-        view = self._text_view(field)
         placed = [(term, place) for place, term in enumerate(view.analyzer.terms(text)) if term is not None]
         if len(placed) < 2:
             return OneOf(view, frozenset((placed[0][0],))) if placed else None
@@ -114,10 +122,6 @@ class Leaves:
         if low_number is not None and high_number is not None and low_number > high_number:
             return Nothing()
         return NumberIn(field, low_number, high_number)
-
-    def exists(self, field: Field) -> Node:
-        """The field has an indexed value."""
-        return Exists(field)
 
     def _pattern(self, field: Field, parts: tuple[tuple[str | None, ...], ...], name: str, *, fold: bool) -> Node:
         if field.kind == "dynamic":
@@ -157,12 +161,6 @@ class Leaves:
                 yield make(view)
             except ValueError:  # a value that this type refuses cannot be one of its values
                 continue
-
-    def _is_text(self, field: Field) -> bool:
-        return field.kind == "dynamic" and self.mapping.views(field)[0].kind == "text"
-
-    def _text_view(self, field: Field) -> Field:
-        return field if field.kind == "text" else self.mapping.views(field)[0]
 
     def _instants(self, limits: Limits) -> tuple[int | Moment | None, int | Moment | None]:
         low = high = None
@@ -219,22 +217,8 @@ def _numbers(field: Field, limits: Limits) -> tuple[float | None, float | None]:
         number = numerals.as_float(exact, field.bits)
         if number is None:
             raise ValueError(f"{value!r} is out of range for {_type(field)}")
-        ends.append(_beside(number, field.bits, up=low) if is_open else number)
+        ends.append(numerals.beside(number, field.bits, up=low) if is_open else number)
     return ends[0], ends[1]
-
-
-def _beside(number: float, bits: int, *, up: bool) -> float:
-    """The next float of `bits`."""
-    if bits == 64:
-        return math.nextafter(number, math.inf if up else -math.inf)
-    (code,) = struct.unpack("<i", struct.pack("<f", number or 0.0))
-    away = up == (number >= 0)
-    if number == 0:
-        code = 1 if up else -(2**31) + 1
-    else:
-        code += 1 if away else -1
-    (beside,) = struct.unpack("<f", struct.pack("<i", code))
-    return float(beside)
 
 
 def _type(field: Field) -> str:

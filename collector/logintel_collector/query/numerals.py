@@ -78,3 +78,17 @@ def whole_bound(exact: Decimal, bits: int, *, low: bool, inclusive: bool) -> int
     if not inclusive and number == exact:
         number += 1 if low else -1
     return number
+
+
+def beside(number: float, bits: int, *, up: bool) -> float:
+    """The next float of `bits`."""
+    if bits == 64:
+        return math.nextafter(number, math.inf if up else -math.inf)
+    (code,) = struct.unpack("<i", struct.pack("<f", number or 0.0))
+    away = up == (number >= 0)
+    if number == 0:
+        code = 1 if up else -(2**31) + 1
+    else:
+        code += 1 if away else -1
+    (beside,) = struct.unpack("<f", struct.pack("<i", code))
+    return float(beside)
