@@ -60,6 +60,7 @@ class Threshold:
         self._reset = conditions.after_match == "reset"
         self._size = micros(conditions.window.size)
         self._lateness = micros(conditions.time.allowed_lateness)
+        self._old_room = 4 * self._top + 16
         self._room = 2 * windows.held(self._size, self._lateness, self._top)
 
     def add(self, state: GroupState, at: int, log_id: str) -> Breach | None:
@@ -72,10 +73,14 @@ class Threshold:
         breach = self._breach(state, value, first, last)
         if self._reset and value == self._top:
             del times[start : start + count]
-        if len(times) > self._room:
+        if len(times) > self._old_room and (len(times) > self._room or self._mostly_old(times)):
             state.times = windows.shortened(times, self._size, self._lateness, self._top)
             del state.fresh[: bisect_left(state.fresh, state.times[0] if state.times else last)]
         return breach
+
+    def _mostly_old(self, times: list[int]) -> bool:
+        """Whether half of them is older than any window of an event that comes in time."""
+        return times[len(times) // 2] <= times[-1] - self._size - self._lateness
 
     def _breach(self, state: GroupState, value: int, first: int, last: int) -> Breach | None:
         for floor, severity in self._levels:

@@ -28,7 +28,7 @@ MAX_MESSAGE: Final = 300
 def opened(rule: Rule, seen: Sighting, breach: Breach, samples: list[str]) -> Alert:
     """The alert that a breach begins. Its id comes from the rule, the group and the event that made the breach."""
     group = {group.field: value for group, value in zip(rule.conditions.group_by, seen.values, strict=True)}
-    document, at = seen.document, timestamp(seen.at)
+    document = seen.document
     where = ", ".join(f"{field.rpartition('.')[2]}={_text(value)}" for field, value in group.items())
     metadata: dict[str, Json] = {
         "rule": rule.name,
@@ -38,8 +38,8 @@ def opened(rule: Rule, seen: Sighting, breach: Breach, samples: list[str]) -> Al
         "count": 0,
         "value": 0,
         "threshold": breach.threshold,
-        "first_seen": timestamp(breach.first),
-        "last_seen": at,
+        "first_seen": seen.stamp,
+        "last_seen": seen.stamp,
         "log_ids": _evidence(breach, samples),
         "message": str(document.source.get("message", ""))[:MAX_MESSAGE],
     }
@@ -52,21 +52,27 @@ def opened(rule: Rule, seen: Sighting, breach: Breach, samples: list[str]) -> Al
         source_id=_optional(document.source.get("source_id")),
         log_entry_id=document.log_id,
         rule_id=rule.id,
-        triggered_at=at,
+        triggered_at=seen.stamp,
         metadata=metadata,
     )
-    _count(alert, rule, breach, at)
+    _count(alert, breach, seen)
     return alert
 
 
-def continued(alert: Alert, rule: Rule, at: int, breach: Breach, samples: list[str]) -> bool:
+def continued(alert: Alert, seen: Sighting, breach: Breach, samples: list[str]) -> bool:
     """Count one more breach into its alert. Whether that made it more severe."""
     worse = SEVERITIES.index(breach.severity) > SEVERITIES.index(alert.severity)
     if worse:
         alert.severity = breach.severity
         alert.metadata |= {"threshold": breach.threshold, "log_ids": _evidence(breach, samples)}
-    _count(alert, rule, breach, timestamp(at))
+    _count(alert, breach, seen)
     return worse
+
+
+def describe(alert: Alert, rule: Rule) -> None:
+    """Say in words what has been counted."""
+    reason = alert.metadata["reason"] = _reason(alert.metadata)
+    alert.description = f"{rule.config.description}\n{reason}" if rule.config.description else reason
 
 
 def resolved(alert: Alert, at: str, why: str) -> None:
@@ -92,14 +98,13 @@ def snapshot(alert: Alert) -> Alert:
     return replace(alert, metadata=dict(alert.metadata))
 
 
-def _count(alert: Alert, rule: Rule, breach: Breach, at: str) -> None:
-    seen = alert.metadata
-    seen["count"] = int(str(seen["count"])) + breach.counted
-    seen["value"] = max(int(str(seen["value"])), breach.value)
-    seen["first_seen"] = min(str(seen["first_seen"]), timestamp(breach.first))
-    seen["last_seen"] = max(str(seen["last_seen"]), at)
-    seen["reason"] = _reason(seen)
-    alert.description = "\n".join(filter(None, (rule.config.description, str(seen["reason"]))))
+def _count(alert: Alert, breach: Breach, seen: Sighting) -> None:
+    facts: dict[str, Any] = alert.metadata
+    facts["count"] += breach.counted
+    facts["value"] = max(facts["value"], breach.value)
+    first = seen.stamp if breach.first == seen.at else timestamp(breach.first)
+    facts["first_seen"] = min(facts["first_seen"], first)
+    facts["last_seen"] = max(facts["last_seen"], seen.stamp)
 
 
 def _evidence(breach: Breach, samples: list[str]) -> list[Json]:

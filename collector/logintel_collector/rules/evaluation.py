@@ -90,7 +90,7 @@ class Evaluation:
             state.told = 0
             state.alert = episode.opened(self.rule, seen, breach, state.samples)
             self._tell(state, state.alert, "opened", now, changes)
-        elif episode.continued(state.alert, self.rule, seen.at, breach, state.samples):
+        elif episode.continued(state.alert, seen, breach, state.samples):
             self._tell(state, state.alert, "escalated", now, changes)
         elif now - state.told_at >= self._realert and state.alert.status == "OPEN":
             self._tell(state, state.alert, "repeated", now, changes)
@@ -107,6 +107,7 @@ class Evaluation:
     def _tell(self, state: GroupState, alert: Alert, occasion: episode.Occasion, now: int, changes: Changes) -> None:
         state.told += 1
         state.told_at = now
+        episode.describe(alert, self.rule)
         changes.notifications.append(episode.notification(alert, occasion, state.told, now))
 
     def _evict(self, now: int) -> None:
@@ -132,6 +133,8 @@ class Evaluation:
         for key, state in self._touched.items():
             body = None if state is None else encode(state)
             changes.states.append(RuleState(self.rule.id, key, self.rule.revision, body))
-        changes.alerts.extend(map(episode.snapshot, self._alerts.values()))
+        for alert in self._alerts.values():
+            episode.describe(alert, self.rule)
+            changes.alerts.append(episode.snapshot(alert))
         self._touched.clear()
         self._alerts.clear()

@@ -22,6 +22,7 @@ MAX_KEY: Final = 512
 #: How far ahead of the clock an event's time may be, microseconds.
 MAX_FUTURE: Final = 5 * 60 * 10**6
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, and its text needs no zone
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -42,7 +43,7 @@ def instant(timestamp: str) -> int:
 
 def timestamp(instant: int) -> str:
     """`YYYY-MM-DDTHH:MM:SS.ffffffZ` of microseconds since 1970."""
-    return (_EPOCH + instant * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (_NAIVE_EPOCH + instant * _MICROSECOND).isoformat(timespec="microseconds") + "Z"
 
 
 @dataclass(slots=True)
@@ -97,12 +98,13 @@ def decode(state: bytes, open_alerts: dict[str, Alert], *, same_revision: bool) 
 
 
 class Sighting(NamedTuple):
-    """A matching document, its group (`key`, and the `values` of its fields) and the time it counts at."""
+    """A matching document, its group (a name for the values of its fields) and the time it counts at (also as text)."""
 
     document: Document
     key: str
     values: list[Json]
     at: int
+    stamp: str
 
 
 def sighting(document: Document, group_by: tuple[Group, ...], now: int) -> Sighting | None:
@@ -116,8 +118,11 @@ def sighting(document: Document, group_by: tuple[Group, ...], now: int) -> Sight
         if value is None and group.missing == "skip":
             return None
         values.append(value)
-    at = instant(document.timestamp)
-    return Sighting(document, _key(values), values, now if at > now + MAX_FUTURE else at)
+    stamp = document.timestamp
+    at = instant(stamp)
+    if at > now + MAX_FUTURE:
+        at, stamp = now, timestamp(now)
+    return Sighting(document, _key(values), values, at, stamp)
 
 
 def _key(values: list[Json]) -> str:
