@@ -150,6 +150,13 @@ def test_each_flipped_byte_costs_at_most_its_own_record() -> None:
         assert found.skipped == len(next(r for n, r in here.items() if n not in dict(expected))[1])
 
 
+def test_a_repeated_range_is_read_once() -> None:
+    first, second = encode([b"1", b"2", b"3"], 1, 99), encode([b"4", b"5"], 4, 99)
+    found = decode(first + first + second + first[5:] + second, 99, 0, final=True)
+    assert found.entries == [(1, b"1"), (2, b"2"), (3, b"3"), (4, b"4"), (5, b"5")]
+    assert found.skipped == 2 * len(first) - 5 + len(second)
+
+
 @given(st.lists(st.binary(max_size=300), max_size=30), st.lists(st.integers(1, 500), min_size=1))
 def test_records_are_the_same_however_the_bytes_are_cut_into_blocks(payloads: list[bytes], sizes: list[int]) -> None:
     got: list[Entry] = []

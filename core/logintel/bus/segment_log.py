@@ -100,6 +100,9 @@ class SegmentLog:
             block = encode(payloads, first, writer.segment.seed)
             writer.write(block, last)
         except OSError as error:
+            if self._writer is not None and self._writer.torn:
+                self._next = last + 1  # what is left of the block may be read after a restart
+                self._seal()
             raise LogFull(self.directory, error.strerror or str(error)) from error
         self._next, self.last = last + 1, last
         return Appended(first, self._commit.join(len(block)))

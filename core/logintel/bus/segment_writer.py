@@ -20,6 +20,8 @@ class SegmentWriter:
         self.segment = segment
         #: Highest number written; `segment.last` follows when it is on disk.
         self.last = segment.last
+        #: Part of a refused block could not be taken back: nothing may follow it in this file.
+        self.torn = False
         self._named = False
         self._fd = os.open(segment.path, _FLAGS, 0o600)
         try:
@@ -36,7 +38,9 @@ class SegmentWriter:
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError:
+            self.torn = True
             os.ftruncate(self._fd, self.segment.size)
+            self.torn = False
             raise
         self.segment.size += len(block)
         self.last = last
