@@ -191,7 +191,10 @@ def test_a_failed_sync_is_told_to_every_waiter_and_the_log_goes_on_in_a_new_segm
         waiting = [log.append(numbered(1, 10)).durable for _ in range(5)]
         with log.segments[0].path.open("r+b") as file:
             file.truncate(log.segments[0].durable)
-        await asyncio.sleep(0)  # the sync is under way; who comes now stands behind what it will refuse
+        syncs = log.syncs
+        while log.syncs == syncs:
+            await asyncio.sleep(0)
+        # The sync is under way; who comes now stands behind what it will refuse.
         waiting.append(log.append(numbered(1, 10)).durable)
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [LogFull] * 6
