@@ -196,7 +196,8 @@ def test_a_failed_sync_is_told_to_every_waiter_and_the_log_goes_on_in_a_new_segm
             await asyncio.sleep(0)
         # The sync is under way; who comes now stands behind what it will refuse.
         waiting.append(log.append(numbered(1, 10)).durable)
-        results = await asyncio.gather(*waiting, return_exceptions=True)
+        async with asyncio.timeout(10):
+            results = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(result) for result in results] == [LogFull] * 6
         again = log.append([b"again"])
         await again.durable
