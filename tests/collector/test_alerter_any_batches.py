@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -48,8 +49,7 @@ def threshold(count: int, size: int, after_match: str, **more: Any) -> Rule:
         count=count,
         after_match=after_match,
         group_by="parsed_fields.host",
-        time={"allowed_lateness": "60s"},
-        **more,
+        **{"time": {"allowed_lateness": "60s"}, **more},
     )
 
 
@@ -150,6 +150,29 @@ def test_keep_fires_with_the_event_that_counting_by_hand_fires_with(seconds: lis
     breaching, _ = by_hand(seconds, count, size, reset=False)
     assert len(saved.told) == len(breaching)
     assert [alert.log_entry_id for alert in saved.alerts.values()] == [f"id-{number}" for number in breaching[:1]]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.tuples(st.integers(0, 8), st.integers(0, 10)), min_size=100, max_size=200),
+    st.integers(1, 3),
+    st.integers(1, 30),
+    st.sampled_from(("reset", "keep")),
+)
+def test_forgetting_old_events_changes_nothing_while_events_come_in_time(
+    steps: list[tuple[int, int]], count: int, size: int, after_match: str
+) -> None:
+    times = list(accumulate(gap for gap, _ in steps))
+    delayed = sorted(zip(times, steps, strict=True), key=lambda event: event[0] + event[1][1])
+    seconds = [second for second, _ in delayed]
+    documents = [document(number, second, "web-1") for number, second in enumerate(seconds)]
+    lateness = {"allowed_lateness": "10s"}
+    saved = evaluated_at_once(
+        [threshold(count, size, after_match, suppress={"realert": "0s"}, time=lateness)], documents
+    )
+    breaching, _ = by_hand(seconds, count, size, reset=after_match == "reset")
+    assert len(saved.told) == len(breaching)
+    assert all(state.state is not None and len(state.state) < 4000 for state in saved.states.values())
 
 
 @settings(deadline=None)

@@ -100,8 +100,9 @@ class Relay:
         notification, now = pending.notification, self._clock()
         pause = random.uniform(0, min(LONGEST, self._base * 2 ** min(pending.attempts, 30)))  # noqa: S311 - no secret
         retry_at = now + timedelta(seconds=pause)
+        # A channel that stays away is told of once for each notification, not once for each attempt.
         if retry_at - _created(notification) < MAX_AGE:
-            level, until = _log.warning, _stamp(retry_at)
+            level, until = _log.debug if pending.attempts else _log.warning, _stamp(retry_at)
         else:
             level, until = _log.error, None
         level(
