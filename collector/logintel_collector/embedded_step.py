@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import structlog
 
-from logintel.bus import Consumer
+from logintel.bus import Consumer, Stored
 from logintel_collector.alert import Changes
 from logintel_collector.alerter import Alerter
 from logintel_collector.processor import Processed, Processor
@@ -31,7 +32,8 @@ class Step(NamedTuple):
 class EmbeddedCollector:
     """The one writer. After an error or a cancelled step make a new one: alerter and repeat map have moved on.
 
-    stalled  why the store takes nothing at the moment; None: it does
+    consumer  its `read` must lose nothing when it is cancelled (LocalConsumer's does not)
+    stalled   why the store takes nothing at the moment; None: it does
     """
 
     def __init__(self, consumer: Consumer, processor: Processor, alerter: Alerter, store: Store) -> None:
@@ -44,7 +46,7 @@ class EmbeddedCollector:
 
     async def step(self, limit: int) -> Step:
         """Wait for at least one and take at most `limit` records. Waits as long as the store is full or locked."""
-        stored = await self._consumer.read(limit)
+        stored = await self._read(limit)
         if self._positions is None:
             self._positions = await self._store.positions()
         processed = self._processor.process(stored, self._positions)
@@ -58,6 +60,15 @@ class EmbeddedCollector:
         if not (changes.alerts or changes.states or changes.notifications):
             return None
         return await self._save(Processed(), changes, await self._store.offset())
+
+    async def _read(self, limit: int) -> list[Stored]:
+        """At least one record, and what else is there without waiting: one fsync is for all of them."""
+        stored = list(await self._consumer.read(limit))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                while len(stored) < limit:
+                    stored += await self._consumer.read(limit - len(stored))
+        return stored
 
     async def _save(self, processed: Processed, changes: Changes, offset: int) -> Step:
         pause = _FIRST_PAUSE

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -10,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logintel.bus import Record, Stored
+from logintel.event import Json
+from logintel_collector.document import Document
 from logintel_collector.processor import AcceptedRange, Processor, category_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 STREAM = b"s" * 16
-GOOD = {
+Records = Callable[..., list[Stored]]
+GOOD: dict[str, Any] = {
     "source_id": "0b0f9a0e-5b1c-5a35-9a3e-0d6d4c6f0b11",
     "log_id": "6b0f9a0e-5b1c-8a35-9a3e-0d6d4c6f0b11",
     "timestamp": "2026-11-21T10:00:00.000000Z",
@@ -38,29 +43,29 @@ JSON = st.recursive(
 )
 
 
-def processor(**options):
+def processor(**options: Any) -> Processor:
     return Processor(lambda: NOW, **options)
 
 
-def seq(number):
+def seq(number: int) -> bytes:
     return number.to_bytes(12, "big")
 
 
-def stored(*values, stream=STREAM, first=1):
+def stored(*values: bytes, stream: bytes = STREAM, first: int = 1) -> list[Stored]:
     return [Stored(n, Record(value, stream, seq(n))) for n, value in enumerate(values, first)]
 
 
-def encoded(**changes):
+def encoded(**changes: Any) -> bytes:
     return orjson.dumps(GOOD | changes)
 
 
-def only(value):
+def only(value: bytes) -> Document:
     done = processor().process(stored(value), {})
     assert not done.dead_letters
     return done.documents[0]
 
 
-def test_a_document_has_exactly_the_index_fields():
+def test_a_document_has_exactly_the_index_fields() -> None:
     document = only(encoded(unknown_key="of a later version"))
     assert document.source == {
         **GOOD,
@@ -73,18 +78,18 @@ def test_a_document_has_exactly_the_index_fields():
     assert document.day == "2026.11.21"
 
 
-def test_size_is_counted_in_bytes():
+def test_size_is_counted_in_bytes() -> None:
     assert only(encoded(raw_log="caf\u00e9")).source["size_bytes"] == 5
 
 
-def test_every_sample_becomes_a_document(records):
+def test_every_sample_becomes_a_document(records: Records) -> None:
     batch = records(2000)
     done = processor().process(batch, {})
     assert [d.log_id for d in done.documents] == [orjson.loads(s.record.value)["log_id"] for s in batch]
     assert done.positions == {STREAM: batch[-1].record.seq}
 
 
-def test_repeats_are_dropped_by_stream_and_seq():
+def test_repeats_are_dropped_by_stream_and_seq() -> None:
     other = b"o" * 16
     batch = [
         *stored(encoded(), encoded(), first=5),
@@ -97,7 +102,7 @@ def test_repeats_are_dropped_by_stream_and_seq():
     assert done.positions == {STREAM: seq(6), other: seq(1)}
 
 
-def test_what_was_a_dead_letter_is_a_repeat_the_next_time():
+def test_what_was_a_dead_letter_is_a_repeat_the_next_time() -> None:
     first = processor().process(stored(b"\xff"), {})
     again = processor().process(stored(b"\xff"), first.positions)
     assert (len(first.dead_letters), again.repeats, again.dead_letters) == (1, 1, [])
@@ -127,7 +132,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
-def test_what_cannot_be_decoded_is_kept_and_stops_nothing(value):
+def test_what_cannot_be_decoded_is_kept_and_stops_nothing(value: bytes) -> None:
     done = processor(config_version="abc").process(stored(encoded(), value, encoded()), {})
     assert len(done.documents) == 2
     (letter,) = done.dead_letters
@@ -142,7 +147,7 @@ def test_what_cannot_be_decoded_is_kept_and_stops_nothing(value):
     assert "disk almost full" not in letter.error
 
 
-def test_dead_letters_have_the_same_id_at_every_replay_and_one_each():
+def test_dead_letters_have_the_same_id_at_every_replay_and_one_each() -> None:
     first, again = (processor().process(stored(b"a", b"b"), {}).dead_letters for _ in range(2))
     assert [letter.log_id for letter in first] == [letter.log_id for letter in again]
     assert first[0].log_id != first[1].log_id
@@ -159,12 +164,12 @@ def test_dead_letters_have_the_same_id_at_every_replay_and_one_each():
     ],
     ids=["5000 fields", "NUL", "nested", "no level", "empty"],
 )
-def test_what_is_odd_but_right_becomes_a_document(changes):
+def test_what_is_odd_but_right_becomes_a_document(changes: dict[str, Json]) -> None:
     document = only(encoded(**changes))
     assert {key: document.source[key] for key in changes} == changes
 
 
-def test_the_least_that_another_producer_may_send():
+def test_the_least_that_another_producer_may_send() -> None:
     least = {key: GOOD[key] for key in ("source_id", "log_id", "raw_log")} | {"timestamp": "2026-11-21T11:00:00+01:00"}
     source = only(orjson.dumps(least)).source
     assert source["timestamp"] == "2026-11-21T10:00:00.000000Z"
@@ -178,7 +183,7 @@ def test_the_least_that_another_producer_may_send():
         | st.dictionaries(st.sampled_from(sorted(GOOD)), JSON).map(lambda c: encoded(**c))
     )
 )
-def test_every_record_is_a_document_or_a_dead_letter(values):
+def test_every_record_is_a_document_or_a_dead_letter(values: list[bytes]) -> None:
     done = processor().process(stored(*values), {})
     assert len(done.documents) + len(done.dead_letters) == len(values)
     assert all(len(document.timestamp) == 27 for document in done.documents)
@@ -195,15 +200,17 @@ def test_every_record_is_a_document_or_a_dead_letter(values):
         ("0001-01-01T00:00:00.000000Z", None),
     ],
 )
-def test_days_outside_the_accepted_range_are_outliers(timestamp, day):
-    options = {"accepted": AcceptedRange(past=timedelta(days=7), future=timedelta(days=1))}
-    (document,) = processor(**options).process(stored(encoded(timestamp=timestamp)), {}).documents
+def test_days_outside_the_accepted_range_are_outliers(timestamp: str, day: str | None) -> None:
+    accepted = AcceptedRange(past=timedelta(days=7), future=timedelta(days=1))
+    (document,) = processor(accepted=accepted).process(stored(encoded(timestamp=timestamp)), {}).documents
     assert document.day == day
 
 
-def test_an_accepted_range_may_be_without_end():
-    options = {"accepted": AcceptedRange(past=timedelta.max, future=timedelta.max)}
-    (document,) = processor(**options).process(stored(encoded(timestamp="0001-01-01T00:00:00.000000Z")), {}).documents
+def test_an_accepted_range_may_be_without_end() -> None:
+    accepted = AcceptedRange(past=timedelta.max, future=timedelta.max)
+    (document,) = (
+        processor(accepted=accepted).process(stored(encoded(timestamp="0001-01-01T00:00:00.000000Z")), {}).documents
+    )
     assert document.day == "0001.01.01"
 
 
@@ -218,5 +225,5 @@ def test_an_accepted_range_may_be_without_end():
         ({}, None),
     ],
 )
-def test_category(metadata, category):
+def test_category(metadata: dict[str, Json], category: str | None) -> None:
     assert category_of(metadata) == category

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
 from logintel.bus import Record, Stored
-from logintel_collector.alert import Alert, Changes, Notification, RuleState
+from logintel_collector.alert import Alert, Changes, Notification, RuleState, Severity
 from logintel_collector.processor import Processed, Processor
-from logintel_collector.rules.rule import RuleConfig, rule_from
+from logintel_collector.rules.rule import Rule, RuleConfig, rule_from
 from logintel_collector.stores.sqlite import Store
 from logintel_collector.stores.tables import SEED_TABLES
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = "2026-11-22T13:00:00.000000Z"
+Records = Callable[..., list[Stored]]
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "logintel.sqlite"
 
 
 @asynccontextmanager
-async def opened(path, clock=lambda: NOW):
+async def opened(path: Path, clock: Callable[[], datetime] = lambda: NOW) -> AsyncIterator[Store]:
     store = await Store.open(path, clock)
     try:
         yield store
@@ -36,32 +40,32 @@ async def opened(path, clock=lambda: NOW):
         await store.close()
 
 
-def run(function):
-    return asyncio.run(function())
+def run(function: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(function())
 
 
-def processed(batch):
+def processed(batch: Sequence[Stored]) -> Processed:
     return Processor(lambda: NOW).process(batch, {})
 
 
-def rows(path, sql, *arguments):
+def rows(path: Path, sql: str) -> list[Any]:
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(sql, arguments).fetchall()
+        return connection.execute(sql).fetchall()
 
 
-def alert(**changes):
+def alert(**changes: Any) -> Alert:
     made = Alert(
         "a1", "Too many", "why", "HIGH", "OPEN", None, "log-1", "r1", "2026-11-22T11:00:00.000000Z", {"count": 3}
     )
     return replace(made, **changes)
 
 
-def test_a_batch_is_there_after_reopening(path, records):
+def test_a_batch_is_there_after_reopening(path: Path, records: Records) -> None:
     batch = [*records(70), Stored(71, Record(b"broken", b"t" * 16, b"1" * 12))]
     done = processed(batch)
     changes = Changes([alert()], [RuleState("r1", "g", "v1", b"{}")], [Notification("n1", "a1", {"x": 1}, LATER)])
 
-    async def main():
+    async def main() -> None:
         async with opened(path) as store:
             assert (await store.offset(), await store.positions(), await store.total_indexed()) == (0, {}, 0)
             await store.apply(done, changes, 71)
@@ -78,10 +82,10 @@ def test_a_batch_is_there_after_reopening(path, records):
     assert rows(path, "SELECT * FROM dead_letters") == [astuple(letter) for letter in done.dead_letters]
 
 
-def test_log_entries_show_the_document(path, records):
+def test_log_entries_show_the_document(path: Path, records: Records) -> None:
     done = processed(records(40))
 
-    async def main():
+    async def main() -> None:
         async with opened(path) as store:
             await store.apply(done, Changes(), 40)
 
@@ -100,11 +104,11 @@ def test_log_entries_show_the_document(path, records):
     ]
 
 
-def test_applying_the_same_again_changes_nothing(path, records):
+def test_applying_the_same_again_changes_nothing(path: Path, records: Records) -> None:
     done = processed([*records(50), Stored(51, Record(b"broken", b"t" * 16, b"1" * 12))])
     changes = Changes([alert()], [RuleState("r1", "g", "v1", b"{}")], [Notification("n1", "a1", {}, LATER)])
 
-    async def contents(times):
+    async def contents(times: int) -> dict[str, Any]:
         async with opened(path) as store:
             for _ in range(times):
                 await store.apply(done, changes, 51)
@@ -117,10 +121,10 @@ def test_applying_the_same_again_changes_nothing(path, records):
     assert asyncio.run(contents(2)) == once
 
 
-def test_an_event_that_is_stored_stays_and_new_ones_beside_it_are_added(path, records):
+def test_an_event_that_is_stored_stays_and_new_ones_beside_it_are_added(path: Path, records: Records) -> None:
     batch = records(40)
 
-    async def main():
+    async def main() -> None:
         async with opened(path) as store:
             await store.apply(processed(batch[:20]), Changes(), 20)
             await store.apply(processed(batch[10:]), Changes(), 40)
@@ -132,10 +136,10 @@ def test_an_event_that_is_stored_stays_and_new_ones_beside_it_are_added(path, re
     assert rows(path, "SELECT count(*) FROM log_entries") == [(41,)]
 
 
-def test_a_failure_keeps_nothing_of_the_batch(path, records):
+def test_a_failure_keeps_nothing_of_the_batch(path: Path, records: Records) -> None:
     broken = Changes([alert(source_id="no such source")])
 
-    async def main():
+    async def main() -> None:
         async with opened(path) as store:
             with pytest.raises(Exception, match="FOREIGN KEY"):
                 await store.apply(processed(records(10)), broken, 10)
@@ -146,8 +150,8 @@ def test_a_failure_keeps_nothing_of_the_batch(path, records):
     run(main)
 
 
-def test_rule_states_are_replaced_and_forgotten(path):
-    async def main():
+def test_rule_states_are_replaced_and_forgotten(path: Path) -> None:
+    async def main() -> None:
         async with opened(path) as store:
             states = [RuleState("r", group, "1", b"a") for group in ("x", "y")]
             await store.apply(Processed(), Changes(states=states), 1)
@@ -159,8 +163,8 @@ def test_rule_states_are_replaced_and_forgotten(path):
     run(main)
 
 
-def test_an_alert_moves_on_and_keeps_what_people_did(path):
-    async def main():
+def test_an_alert_moves_on_and_keeps_what_people_did(path: Path) -> None:
+    async def main() -> None:
         async with opened(path) as store:
             await store.apply(Processed(), Changes([alert()]), 1)
             with closing(sqlite3.connect(path)) as person:
@@ -176,8 +180,8 @@ def test_an_alert_moves_on_and_keeps_what_people_did(path):
     run(main)
 
 
-def test_streams_that_were_idle_for_long_are_forgotten(path, records):
-    async def main():
+def test_streams_that_were_idle_for_long_are_forgotten(path: Path, records: Records) -> None:
+    async def main() -> None:
         async with opened(path) as store:
             await store.apply(processed(records(1)), Changes(), 1)
         async with opened(path, lambda: NOW + timedelta(days=20)) as store:
@@ -188,10 +192,10 @@ def test_streams_that_were_idle_for_long_are_forgotten(path, records):
     run(main)
 
 
-def test_each_channel_tells_a_notification_until_it_is_done_with_it(path):
+def test_each_channel_tells_a_notification_until_it_is_done_with_it(path: Path) -> None:
     first, second = (Notification(f"n{n}", "a1", {"n": n}, f"2026-11-22T1{n}:00:00.000000Z") for n in (1, 2))
 
-    async def main():
+    async def main() -> None:
         async with opened(path) as store:
             await store.apply(Processed(), Changes(notifications=[second, first]), 1)
             assert [(p.notification, p.attempts) for p in await store.pending("log", LATER, 10)] == [
@@ -212,12 +216,14 @@ def test_each_channel_tells_a_notification_until_it_is_done_with_it(path):
     run(main)
 
 
-def test_alert_rules_show_the_rules_of_this_run(path):
-    def rule(name, severity="LOW"):
-        config = RuleConfig(name=name, query={"match_all": {}}, conditions={"type": "match"}, severity=severity)
+def test_alert_rules_show_the_rules_of_this_run(path: Path) -> None:
+    def rule(name: str, severity: Severity = "LOW") -> Rule:
+        config = RuleConfig.model_validate(
+            {"name": name, "query": {"match_all": {}}, "conditions": {"type": "match"}, "severity": severity}
+        )
         return rule_from(config, "logintel", lambda _: True)
 
-    async def main():
+    async def main() -> None:
         async with opened(path) as store:
             await store.save_rules([rule("a"), rule("b")])
         async with opened(path, lambda: NOW + timedelta(days=1)) as store:

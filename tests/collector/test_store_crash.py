@@ -9,11 +9,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 
+from logintel.bus import Stored
 from logintel.bus.local import LocalBus
 from logintel_collector.alerter import Alerter
 from logintel_collector.embedded_step import EmbeddedCollector
@@ -24,6 +27,7 @@ from logintel_collector.stores.sqlite_search import Search
 
 EVENTS = 8_000
 KILLS = 4
+Records = Callable[..., list[Stored]]
 CHILD = """
 import asyncio, sys
 from datetime import UTC, datetime
@@ -49,13 +53,17 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-async def fill(directory, batch):
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def fill(directory: Path, batch: Sequence[Stored]) -> None:
     async with LocalBus(directory, 2**30) as bus:
         bus.consumer(0)
         await (await bus.producer().send([stored.record for stored in batch]))
 
 
-def test_kill_9_in_mid_write(tmp_path, records):
+def test_kill_9_in_mid_write(tmp_path: Path, records: Records) -> None:
     batch = records(EVENTS)
     asyncio.run(fill(tmp_path / "bus", batch))
     rng, kills, code = random.Random(7), 0, None
@@ -80,20 +88,19 @@ def test_kill_9_in_mid_write(tmp_path, records):
             found = [row[0] for row in connection.execute(f"SELECT {column} FROM {table}")]
             assert sorted(found) == sorted(sent)
     with Search(tmp_path / "logintel.sqlite") as search:
-        assert search.count(compile_text("*", product_mapping(), lambda: datetime.now(UTC))) == EVENTS
+        assert search.count(compile_text("*", product_mapping(), now)) == EVENTS
 
 
-def test_the_offset_of_an_unfinished_transaction_is_not_there(tmp_path, records):
+def test_the_offset_of_an_unfinished_transaction_is_not_there(tmp_path: Path, records: Records) -> None:
     """What is in the file is in it with its offset: a reader between two steps never sees one without the other."""
     batch = records(500)
 
-    async def main():
+    async def main() -> list[tuple[int, int, int]]:
         await fill(tmp_path / "bus", batch)
-        clock = lambda: datetime.now(UTC)  # noqa: E731 - two places need the same
         store = await Store.open(tmp_path / "logintel.sqlite")
         seen = []
         async with LocalBus(tmp_path / "bus", 2**30) as bus:
-            collector = EmbeddedCollector(bus.consumer(0), Processor(clock), Alerter((), (), (), clock), store)
+            collector = EmbeddedCollector(bus.consumer(0), Processor(now), Alerter((), (), (), now), store)
             while bus.lag().records:
                 step = asyncio.create_task(collector.step(100))
                 while not step.done():

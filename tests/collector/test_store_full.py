@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from logintel.bus import Stored
 from logintel.bus.local import LocalBus
 from logintel_collector.alert import Changes
 from logintel_collector.alerter import Alerter
@@ -18,27 +21,28 @@ from logintel_collector.stores.errors import StoreFull
 from logintel_collector.stores.sqlite import Store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+Records = Callable[..., list[Stored]]
 
 
-def now():
+def now() -> datetime:
     return NOW
 
 
-def limit_pages(store, more):
+def limit_pages(store: Store, more: int) -> None:
     """SQLite's own limit makes the same error as a disk without room."""
     (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
     store._connection.execute(f"PRAGMA max_page_count = {pages + more}")
 
 
-def give_room(store):
+def give_room(store: Store) -> None:
     store._connection.execute(f"PRAGMA max_page_count = {2**30}")
 
 
-def test_nothing_of_a_batch_is_kept_and_the_same_batch_succeeds_later(tmp_path, records):
+def test_nothing_of_a_batch_is_kept_and_the_same_batch_succeeds_later(tmp_path: Path, records: Records) -> None:
     path = tmp_path / "logintel.sqlite"
     first, second = (Processor(now).process(batch, {}) for batch in (records(300), records(3000, first=301)))
 
-    async def main():
+    async def main() -> None:
         store = await Store.open(path, now)
         await store.apply(first, Changes(), 300)
         limit_pages(store, 40)
@@ -58,8 +62,8 @@ def test_nothing_of_a_batch_is_kept_and_the_same_batch_succeeds_later(tmp_path, 
         connection.execute("INSERT INTO document_terms (document_terms) VALUES ('integrity-check')")
 
 
-def test_the_collector_waits_until_there_is_room(tmp_path, records):
-    async def main():
+def test_the_collector_waits_until_there_is_room(tmp_path: Path, records: Records) -> None:
+    async def main() -> None:
         store = await Store.open(tmp_path / "logintel.sqlite", now)
         async with LocalBus(tmp_path / "bus", 2**30) as bus:
             collector = EmbeddedCollector(bus.consumer(0), Processor(now), Alerter((), (), (), now), store)

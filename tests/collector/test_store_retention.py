@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from logintel.bus import Record, Stored
 from logintel_collector.alert import Changes, Notification
@@ -17,22 +20,23 @@ from logintel_collector.stores.sqlite_search import Search
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+Records = Callable[..., list[Stored]]
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.time = NOW
 
-    def __call__(self):
+    def __call__(self) -> datetime:
         return self.time
 
 
-def rows(path, sql):
+def rows(path: Path, sql: str) -> list[Any]:
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(sql).fetchall()
 
 
-async def filled(path, clock, records, days, count=400):
+async def filled(path: Path, clock: Clock, records: Records, days: int, count: int = 400) -> Store:
     """A store to which `count` events came on each of some days; whatever their own dates."""
     store, processor = await Store.open(path, clock), Processor(clock)
     for day in range(days):
@@ -42,7 +46,7 @@ async def filled(path, clock, records, days, count=400):
     return store
 
 
-async def emptied(store, retention):
+async def emptied(store: Store, retention: Retention) -> list[int]:
     """How much each call deleted, until there was nothing left to delete."""
     deleted = []
     while done := await store.expire(retention):
@@ -50,10 +54,10 @@ async def emptied(store, retention):
     return deleted
 
 
-def test_age_counts_from_arrival(tmp_path, records):
+def test_age_counts_from_arrival(tmp_path: Path, records: Records) -> None:
     path, clock = tmp_path / "logintel.sqlite", Clock()
 
-    async def main():
+    async def main() -> list[int]:
         store = await filled(path, clock, records, 4)
         assert await emptied(store, Retention(days=30)) == []
         clock.time = NOW + 31.5 * DAY
@@ -69,11 +73,11 @@ def test_age_counts_from_arrival(tmp_path, records):
     assert rows(path, "SELECT count(*) FROM documents") == [(800,)]
 
 
-def test_bytes_are_bounded_and_space_is_used_again(tmp_path, records):
+def test_bytes_are_bounded_and_space_is_used_again(tmp_path: Path, records: Records) -> None:
     path, clock = tmp_path / "logintel.sqlite", Clock()
     bound = 4 * 1024 * 1024
 
-    async def main():
+    async def main() -> int:
         store, processor = await Store.open(path, clock), Processor(clock)
         most = 0
         for first in range(1, 12_001, 1000):
@@ -89,10 +93,10 @@ def test_bytes_are_bounded_and_space_is_used_again(tmp_path, records):
     assert path.stat().st_size < 2 * bound
 
 
-def test_what_is_left_is_found_and_what_is_gone_leaves_no_words(tmp_path, records):
+def test_what_is_left_is_found_and_what_is_gone_leaves_no_words(tmp_path: Path, records: Records) -> None:
     path, clock = tmp_path / "logintel.sqlite", Clock()
 
-    async def main():
+    async def main() -> None:
         store = await filled(path, clock, records, 3)
         clock.time = NOW + 31.5 * DAY
         await emptied(store, Retention())
@@ -112,12 +116,12 @@ def test_what_is_left_is_found_and_what_is_gone_leaves_no_words(tmp_path, record
         assert left == connection.execute(blocks).fetchall()
 
 
-def test_dead_letters_and_told_notifications_go_too(tmp_path):
+def test_dead_letters_and_told_notifications_go_too(tmp_path: Path) -> None:
     path, clock = tmp_path / "logintel.sqlite", Clock()
     stamp = "2026-11-22T12:00:00.000000Z"
     broken = [Stored(1, Record(b"broken", b"s" * 16, b"1" * 12))]
 
-    async def main():
+    async def main() -> None:
         store = await Store.open(path, clock)
         told, waiting = Notification("n1", "a1", {}, stamp), Notification("n2", "a1", {}, stamp)
         await store.apply(Processor(clock).process(broken, {}), Changes(notifications=[told, waiting]), 1)

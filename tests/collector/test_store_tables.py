@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -15,32 +17,32 @@ from logintel_collector.stores.sqlite_file import migrations, open_reader, open_
 from logintel_collector.stores.tables import OWN_TABLES, SEED_INDEXES, SEED_TABLES
 
 #: What SQLite needs beyond the list: the rows' numbers, and tables without counterpart elsewhere.
-ONLY_HERE = {"log_entries": {"document_id"}}
+ONLY_HERE: dict[str, set[str]] = {"log_entries": {"document_id"}}
 TABLES_ONLY_HERE = {"schema_migrations", "documents", "document_terms", "bus_offsets"}
 
 
 @pytest.fixture
-def connection(tmp_path):
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     with closing(open_writer(tmp_path / "logintel.sqlite")) as opened:
         yield opened
 
 
-def columns(connection, table):
+def columns(connection: sqlite3.Connection, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
-def test_migrations_make_exactly_the_listed_tables_and_columns(connection):
+def test_migrations_make_exactly_the_listed_tables_and_columns(connection: sqlite3.Connection) -> None:
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    tables = {name for name in tables if not re.match("sqlite_|document_terms_", name)}
+    ours = {name for name in tables if not re.match("sqlite_|document_terms_", name)}
     listed = SEED_TABLES | OWN_TABLES
-    assert tables == listed.keys() | TABLES_ONLY_HERE
+    assert ours == listed.keys() | TABLES_ONLY_HERE
     assert {name: columns(connection, name) - ONLY_HERE.get(name, set()) for name in listed} == {
         name: set(names) for name, names in listed.items()
     }
 
 
-def test_migrations_make_the_seeds_indexes(connection):
-    made = {}
+def test_migrations_make_the_seeds_indexes(connection: sqlite3.Connection) -> None:
+    made: dict[str, tuple[str, ...]] = {}
     for name, table in connection.execute("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index'"):
         made[name] = (table, *(row[2] for row in connection.execute(f"PRAGMA index_info({name})")))
     assert {name: made.get(name) for name in SEED_INDEXES} == SEED_INDEXES
@@ -59,7 +61,7 @@ def test_migrations_make_the_seeds_indexes(connection):
         ("api_keys", {"name": "a", "key_hash": "x"}),
     ],
 )
-def test_ids_and_times_have_the_seeds_defaults(connection, table, row):
+def test_ids_and_times_have_the_seeds_defaults(connection: sqlite3.Connection, table: str, row: dict[str, str]) -> None:
     names, marks = ", ".join(row), ", ".join("?" * len(row))
     time = "triggered_at" if table == "alerts" else "created_at"
     made = connection.execute(
@@ -69,7 +71,7 @@ def test_ids_and_times_have_the_seeds_defaults(connection, table, row):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", made[1])
 
 
-def test_opening_again_changes_nothing(tmp_path):
+def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "logintel.sqlite"
     for _ in range(2):
         with closing(open_writer(path)) as connection:
@@ -77,7 +79,7 @@ def test_opening_again_changes_nothing(tmp_path):
             assert rows == [(step.version, step.name) for step in migrations()]
 
 
-def test_a_file_of_a_later_version_is_refused(tmp_path):
+def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "logintel.sqlite"
     with closing(open_writer(path)) as connection:
         connection.execute("INSERT INTO schema_migrations (version, name) VALUES (9999, 'of_the_future')")
@@ -87,7 +89,7 @@ def test_a_file_of_a_later_version_is_refused(tmp_path):
         open_reader(path)
 
 
-def test_a_reader_does_not_migrate(tmp_path):
+def test_a_reader_does_not_migrate(tmp_path: Path) -> None:
     path = tmp_path / "logintel.sqlite"
     sqlite3.connect(path).close()
     path.touch()
@@ -95,13 +97,13 @@ def test_a_reader_does_not_migrate(tmp_path):
         open_reader(path)
 
 
-def test_a_missing_file_says_how_to_make_one(tmp_path):
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(StoreMissing, match="make some with `logintel run"):
         open_reader(tmp_path / "logintel.sqlite")
     assert not (tmp_path / "logintel.sqlite").exists()
 
 
-def test_a_file_that_is_no_store_is_refused(tmp_path):
+def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "logintel.sqlite"
     path.write_bytes(b"a text, not a database" * 500)
     with pytest.raises(StoreDamaged, match="move it aside"):
@@ -111,10 +113,10 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
     assert path.read_bytes().startswith(b"a text")
 
 
-def test_a_writer_beside_us_is_named_as_such(tmp_path):
+def test_a_writer_beside_us_is_named_as_such(tmp_path: Path) -> None:
     path = tmp_path / "logintel.sqlite"
 
-    async def main():
+    async def main() -> None:
         store = await Store.open(path)
         store._connection.execute("PRAGMA busy_timeout = 0")
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
