@@ -145,20 +145,25 @@ def _indexed_as(field: Field, mapping: Mapping) -> Test:
 
 
 def _exists_inside(field: Field, mapping: Mapping) -> Predicate:
-    read = values_of(field.source)
+    """Whether a field that may be an object has a value, or anything inside it has."""
+    read, here = values_of(field.source), _indexed_as(field, mapping)
+    target, within = field.path, field.path + "."
 
     def inside(path: str, value: Json) -> bool:
-        if isinstance(value, dict):
-            return any(inside(f"{path}.{key}", item) for key, item in value.items())
         if isinstance(value, list):
             return any(inside(path, item) for item in value)
-        known = mapping.field(path)
-        return known is not None and _indexed_as(known, mapping)(value)
+        if not isinstance(value, dict):
+            known = mapping.field(path) if path == target or path.startswith(within) else None
+            return known is not None and _indexed_as(known, mapping)(value)
+        return any(inside(below, item) for key, item in value.items() if leads(below := f"{path}.{key}"))
 
-    here = _indexed_as(field, mapping)
+    def leads(path: str) -> bool:
+        return path == target or path.startswith(within) or target.startswith(path + ".")
 
     def predicate(source: Source) -> bool:
         value = read(source)
-        return inside(field.path, value) if isinstance(value, dict | list) else here(value)
+        if value is not None and not isinstance(value, dict | list):
+            return here(value)
+        return any(inside(key, item) for key, item in source.items() if leads(key))
 
     return predicate
