@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -17,9 +18,11 @@ from logintel.bus import Producer
 from logintel.event import Envelope, Json
 from logintel.hooks import Plugins
 from logintel.identity import source_id
+from logintel.refused import Refused
 from logintel.source import Source, SourceConfig, SourceContext
 from logintel_agent.checkpoint import Checkpoint, machine_id
 from logintel_agent.delivery import Delivery
+from logintel_agent.way import Reading, Receiving, Way
 
 #: Seconds between saves of the cursors that moved: what a kill makes us read again.
 SAVE_EVERY: Final = 0.5
@@ -41,12 +44,12 @@ class Agent:
     plugins: Plugins
     producer: Producer
     context: SourceContext
-    _deliveries: dict[str, Delivery] = field(default_factory=dict)
+    _deliveries: list[Delivery] = field(default_factory=list)
 
     @property
     def events_sent(self) -> int:
         """Events handed to the bus since the start."""
-        return sum(delivery.sent_events for delivery in self._deliveries.values())
+        return sum(delivery.sent_events for delivery in self._deliveries)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until every source has ended (in a run that ends) or `stop` is set; then what is on its way is waited for."""
@@ -56,7 +59,11 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as group:
                 saving = group.create_task(self._save_regularly())
-                running = [group.create_task(self._keep(config, checkpoint, stop)) for config in self.sources]
+                running = [
+                    group.create_task(self._keep(way, stop))
+                    for config in self.sources
+                    for way in self._ways(config, checkpoint, worker)
+                ]
                 await asyncio.gather(*running)
                 saving.cancel()
         finally:
@@ -65,19 +72,29 @@ class Agent:
     async def _save_regularly(self) -> None:
         while True:
             await asyncio.sleep(SAVE_EVERY)
-            for delivery in list(self._deliveries.values()):
+            for delivery in list(self._deliveries):
                 await delivery.save()
 
-    async def _keep(self, config: SourceConfig, checkpoint: Checkpoint, stop: asyncio.Event) -> None:
-        """Run one source; start it again from its cursors when it fails."""
+    def _ways(self, config: SourceConfig, checkpoint: Checkpoint, worker: Path) -> Iterator[Way]:
+        """How the source's events come to the bus: read, received, or both."""
+        make = partial(self.plugins.sources[config.type], config, self.context)
+        source = make()
+        common = make, envelope(source, config, self.installation), checkpoint, self.producer
+        if source.replayable():
+            yield Reading(config.name, *common)
+        if source.pushed():
+            yield Receiving(f"{config.name}/spool", *common, worker / "spool" / config.name)
+
+    async def _keep(self, way: Way, stop: asyncio.Event) -> None:
+        """Run one way of one source; start it again from its cursors when it fails."""
         pause, longest = RESTART
         while not stop.is_set():
-            source = self.plugins.sources[config.type](config, self.context)
-            delivery = self._delivery(source, config, checkpoint)
+            delivery = way.delivery()
+            self._deliveries.append(delivery)
             try:
-                await _until(stop, delivery, source, checkpoint)
+                await _until(stop, delivery, way.run(delivery, once=self.context.once))
             except Exception as error:  # noqa: BLE001 - a plugin is foreign code: whatever it raises, the others go on
-                self._failed(config.name, error)
+                self._failed(way.name, error)
                 if self.context.once:
                     return
                 with suppress(TimeoutError):
@@ -87,17 +104,12 @@ class Agent:
                 return
 
     def _failed(self, name: str, error: Exception) -> None:
-        _log.error("source_failed", source=name, error=type(error).__name__, exc_info=error)
-        self.context.report(f"source {name}: {type(error).__name__}: {error}")
-
-    def _delivery(self, source: Source, config: SourceConfig, checkpoint: Checkpoint) -> Delivery:
-        known = self._deliveries.get(config.name)
-        delivery = Delivery(
-            config.name, envelope(source, config, self.installation), checkpoint, self.producer, source.committed
-        )
-        delivery.sent_events = known.sent_events if known else 0
-        self._deliveries[config.name] = delivery
-        return delivery
+        reasons = list(_reasons(error))
+        trace = None if all(isinstance(reason, Refused) for reason in reasons) else error
+        _log.error("source_failed", source=name, error=type(reasons[0]).__name__, exc_info=trace)
+        for reason in reasons:
+            kind = "" if isinstance(reason, Refused) else f"{type(reason).__name__}: "
+            self.context.report(f"source {name}: {kind}{reason}")
 
 
 def envelope(source: Source, config: SourceConfig, installation: str) -> Envelope:
@@ -115,9 +127,9 @@ def envelope(source: Source, config: SourceConfig, installation: str) -> Envelop
     return Envelope(identity, metadata, config.tags)
 
 
-async def _until(stop: asyncio.Event, delivery: Delivery, source: Source, checkpoint: Checkpoint) -> None:
-    """Deliver until the source ends or `stop` is set; then wait, within the deadline, for what was sent."""
-    running = asyncio.ensure_future(delivery.run(source.batches(checkpoint.cursors(delivery.source))))
+async def _until(stop: asyncio.Event, delivery: Delivery, work: Coroutine[Any, Any, None]) -> None:
+    """Work until it ends or `stop` is set; then wait, within the deadline, for what was sent."""
+    running = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,3 +141,12 @@ async def _until(stop: asyncio.Event, delivery: Delivery, source: Source, checkp
     if stop.is_set():
         with suppress(TimeoutError):
             await asyncio.wait_for(delivery.drain(), STOP_DEADLINE)
+
+
+def _reasons(error: BaseException) -> Iterator[BaseException]:
+    """The errors inside groups of errors (a source's task groups make them)."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _reasons(inner)
+    else:
+        yield error

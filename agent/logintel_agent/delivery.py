@@ -48,7 +48,7 @@ class Delivery:
     envelope: Envelope
     checkpoint: Checkpoint
     producer: Producer
-    committed: Committed
+    committed: Committed | None = None
     sent_events: int = 0
     _sent: deque[_Sent] = field(default_factory=deque)
     _marks: dict[str, Mark] = field(default_factory=dict)
@@ -91,8 +91,9 @@ class Delivery:
             except OSError as error:
                 _log.error("checkpoint_not_saved", source=self.source, reason=str(error), retry_in=_RETRY)
                 await asyncio.sleep(_RETRY)
-        for stream, cursor in acknowledged.items():
-            await self.committed(stream, cursor)
+        if self.committed:
+            for stream, cursor in acknowledged.items():
+                await self.committed(stream, cursor)
 
     async def _wait(self, pulling: asyncio.Future[Batch]) -> None:
         """Until there is another batch to send (and room for it), or the oldest one sent is acknowledged."""

@@ -65,8 +65,8 @@ class Spool:
         if events:
             await self._spooled.append([encode(event) for event in events]).durable
 
-    async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
-        """What is on disk behind `cursors`, oldest first; then follows what comes. Call it once at a time."""
+    async def batches(self, cursors: Mapping[str, Cursor], *, once: bool = False) -> AsyncGenerator[Batch, None]:
+        """What is on disk behind `cursors`, oldest first; then, but for `once`, what comes. Call it once at a time."""
         self._delivered = {stream: cursor for stream, cursor in cursors.items() if isinstance(cursor, int)}
         self._ends = {}
         held = {_stream(segment) for segment in self._spooled.segments}
@@ -78,6 +78,8 @@ class Spool:
                 while self._gone:
                     stream, cursor = self._gone.pop()
                     yield Batch((), cursor, stream, ended=True)
+                if once and not reader.unread():
+                    return
                 segment, entries, ended = await reader.read(_BATCH)
                 stream = _stream(segment)
                 done = read_to.get(stream, 0)

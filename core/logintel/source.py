@@ -58,9 +58,10 @@ ConfigClass: TypeAlias = type[SourceConfig]
 
 
 class Source(ABC):
-    """A place where log records come from. Define `batches` (it can be read again) or `serve` (it is pushed to us).
+    """A place where log records come from. Define `batches` (it can be read again), `serve` (it is pushed to us), or
+    both.
 
-    The agent makes one instance per configured source, calls one of the two once, and may cancel it at any await:
+    The agent makes an instance for each of the two that is defined, calls it once, and may cancel it at any await:
     nothing needs saving, since cursors move only when events are delivered. An exception is reported and the source is
     started again from its cursors, with a growing pause. Bad input must not raise: yield it as an event (see Event).
     """
@@ -91,12 +92,10 @@ class Source(ABC):
             raise InputExhausted
         await asyncio.sleep(seconds)
 
-    @classmethod
-    def replayable(cls) -> bool:
-        """Whether the class reads by itself (`batches`)."""
-        return cls.batches is not Source.batches
+    def replayable(self) -> bool:
+        """Whether this source reads by itself: the agent then runs `batches`."""
+        return type(self).batches is not Source.batches
 
-    @classmethod
-    def pushed(cls) -> bool:
-        """Whether the class is sent to (`serve`)."""
-        return cls.serve is not Source.serve
+    def pushed(self) -> bool:
+        """Whether this source is sent to: the agent then runs `serve`, and keeps what it accepts in a spool."""
+        return type(self).serve is not Source.serve

@@ -1,20 +1,61 @@
-"""The application source: follows the log files of applications, in any of the known formats."""
+"""The application source: log files of applications, and what they send over TCP and UDP."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from typing import Annotated, Self
 
-from logintel.batch import Batch, Cursor
+from pydantic import Field, model_validator
+
+from logintel.batch import Accept, Batch, Cursor
+from logintel.formats import Reading
 from logintel.inputs.files import FileInput, FileInputConfig
+from logintel.inputs.sockets import Address, ListenAddress, SocketInput
 from logintel.source import Source
 
 
+class ApplicationConfig(FileInputConfig):
+    """Keys of the application source."""
+
+    paths: Annotated[
+        tuple[str, ...],
+        Field(description="Files, globs (`**` goes down) and directories (the files under them)."),
+    ] = ()
+    listen: Annotated[
+        tuple[ListenAddress, ...],
+        Field(description="Addresses to receive on: tcp://HOST:PORT and udp://HOST:PORT, syslog or lines."),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> Self:
+        if not self.paths and not self.listen:
+            raise ValueError("expected `paths`, `listen` or both: there is nothing to read")
+        return self
+
+
 class ApplicationSource(Source):
-    """Log files of applications: globs of paths, followed through rotation."""
+    """Log files of applications, followed through rotation, and a receiver for syslog and lines."""
 
     type = "application"
-    Config = FileInputConfig
+    Config = ApplicationConfig
+    config: ApplicationConfig
+
+    def replayable(self) -> bool:
+        """Whether it reads files."""
+        return bool(self.config.paths)
+
+    def pushed(self) -> bool:
+        """Whether it receives."""
+        return bool(self.config.listen)
 
     def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left."""
         return FileInput(self.config, self.context).batches(cursors)
+
+    async def serve(self, accept: Accept) -> None:
+        """Receive on the addresses of `listen`."""
+        now = self.context.now()
+        reading = Reading(self.config.zone() or now.astimezone().tzinfo or now.tzinfo, now)
+        form = self.context.formats.create(self.config.format)
+        addresses = [Address.parse(text) for text in self.config.listen]
+        await SocketInput(addresses, form, reading, accept).run()
