@@ -110,6 +110,7 @@ def test_query_string(text: str, expected: bool) -> None:
         ({"exists": {"field": "metadata.*"}}, True),
         ({"exists": {"field": "metadata.http"}}, True),
         ({"bool": {"should": [{"term": {"tags": "dev"}}], "must": {"match_all": {}}}}, True),
+        ({"bool": {"must": None, "filter": [{"bool": {}}]}}, True),
         ({"bool": {"must_not": [{"term": {"tags": "dev"}}], "minimum_should_match": 1}}, True),
         ({"match": {"message": {"query": "failed login absent", "minimum_should_match": "67%"}}}, True),
         ({"match": {"message": {"query": "failed absent", "operator": "and"}}}, False),

@@ -54,7 +54,9 @@ class _Clauses:
         return combine([*must, *filters], should, must_not, minimum_of(body), adjust_pure_negative=pure)
 
     def nodes(self, value: Json, path: str, depth: int) -> list[Node]:
-        """The trees of one clause or of a list of them."""
+        """The trees of one clause or of a list of them; null is none, as Elasticsearch has it."""
+        if value is None:
+            return []
         if isinstance(value, list):
             return [self.node(item, f"{path}[{place}]", depth + 1) for place, item in enumerate(value)]
         return [self.node(value, path, depth + 1)]
