@@ -6,7 +6,7 @@ from typing import Final
 
 from logintel.event import Event, Level
 
-#: Words as programs write them, upper case. syslog: RFC 5424 6.2.1; JUL: java.util.logging.Level; PostgreSQL: LOG, PANIC.
+#: Words as programs write them, upper case (syslog: RFC 5424, 6.2.1; java.util.logging.Level; PostgreSQL's LOG).
 WORDS: Final[dict[str, Level]] = {
     **dict.fromkeys(
         ("TRACE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5", "FINE", "FINER", "FINEST", "VERBOSE"),

@@ -20,10 +20,10 @@ _MONTHS: Final = {
 }
 #: Hours east of UTC of the zone names that mean one thing in logs; any other name is read as the reading's zone.
 _ZONES: Final = {
-    "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "z": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2,
-    "EET": 2, "EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
-    "AKST": -9, "AKDT": -8, "HST": -10, "JST": 9, "KST": 9, "SGT": 8, "HKT": 8, "IST": 5.5, "AEST": 10, "AEDT": 11,
-    "NZST": 12, "NZDT": 13, "BRT": -3, "ART": -3,
+    "UTC": 0, "GMT": 0, "UT": 0, "Z": 0, "z": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2,
+    "MESZ": 2, "EET": 2, "EEST": 3, "MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6,
+    "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10, "JST": 9, "KST": 9, "SGT": 8, "HKT": 8, "IST": 5.5,
+    "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "BRT": -3, "ART": -3,
 }  # fmt: skip
 _MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _WEEKDAY: Final = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? {1,2})?"
@@ -34,31 +34,47 @@ _ZONE: Final = (
 )
 _CLOCK: Final = r"(?P<H>[0-9]{1,2}):(?P<M>[0-9]{2}):(?P<S>[0-9]{2})" + _FRACTION
 _AMPM: Final = "(?: ?(?P<p>[AaPp][Mm]))?"
-#: Each common layout; the first that matches is taken. Groups: y year, b month name, m month, d day, H M S f, p AM/PM, z.
+#: Each common layout; the first that matches is taken.
+#: Groups: y year, b month's name, m month, d day, H M S f clock and fraction, p AM or PM, z zone.
 _LAYOUTS: Final = (
     # ISO 8601, RFC 3339 and relatives: 2026-11-22T10:00:00.123Z, 2026/11/22 10:00:00,123 +0100
     r"(?P<y>[0-9]{4})(?P<_s>[-/.])(?P<m>[0-9]{1,2})(?P=_s)(?P<d>[0-9]{1,2})(?:T|_| - | {1,2}|, )" + _CLOCK + _ZONE,
     # RFC 3164, ctime, log4j: Nov 22 10:00:00, Sun Nov 22 10:00:00.123 UTC 2026, Nov 22, 2026 10:00:00 AM
-    rf"{_WEEKDAY}(?P<b>{_MONTH})[ -]{{1,2}}(?P<d>[0-9]{{1,2}})(?:,? (?P<y>[0-9]{{4}}),?)? {_CLOCK}{_AMPM}{_ZONE}(?: (?P<y2>[0-9]{{4}}))?(?![0-9:])",
+    (
+        rf"{_WEEKDAY}(?P<b>{_MONTH})[ -]{{1,2}}(?P<d>[0-9]{{1,2}})(?:,? (?P<y>[0-9]{{4}}),?)? {_CLOCK}{_AMPM}{_ZONE}"
+        rf"(?: (?P<y2>[0-9]{{4}}))?(?![0-9:])"
+    ),
     # CLF, RFC 2822, log4j: 22/Nov/2026:10:00:00 +0100, Sun, 22 Nov 2026 10:00:00 GMT, 22 Nov 10:00:00.123
-    rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?P<_s>[ /-])(?P<b>{_MONTH})(?:(?P=_s)(?P<y>[0-9]{{4}}|[0-9]{{2}}(?=[ :])))?(?::| |::){_CLOCK}{_AMPM}{_ZONE}",
+    (
+        rf"{_WEEKDAY}(?P<d>[0-9]{{1,2}})(?P<_s>[ /-])(?P<b>{_MONTH})(?:(?P=_s)(?P<y>[0-9]{{4}}|[0-9]{{2}}(?=[ :])))?"
+        rf"(?::| |::){_CLOCK}{_AMPM}{_ZONE}"
+    ),
     # US: 11/22/2026 10:00:00 PM, 11/22/26 10:00:00:123 GMT; and yy/MM/dd where only that can be meant
-    rf"(?P<a>[0-9]{{1,2}})(?P<_s>[/-])(?P<d>[0-9]{{1,2}})(?P=_s)(?P<y>[0-9]{{4}}|[0-9]{{2}})(?::|,? |T){_CLOCK}{_AMPM}{_ZONE}",
+    (
+        rf"(?P<a>[0-9]{{1,2}})(?P<_s>[/-])(?P<d>[0-9]{{1,2}})(?P=_s)(?P<y>[0-9]{{4}}|[0-9]{{2}})(?::|,?"
+        rf" |T){_CLOCK}{_AMPM}{_ZONE}"
+    ),
     # compact: 20261122 100000, 20261122T100000.123Z, 20261122-10:00:00:123, 261122 10:00:00, 261122 100000
-    rf"(?P<y>[0-9]{{4}}|[0-9]{{2}})(?P<m>[0-9]{{2}})(?P<d>[0-9]{{2}})(?:T|-| {{1,2}})(?P<H>[0-9]{{2}}|[0-9](?=:))(?P<_s>:?)(?P<M>[0-9]{{2}})(?P=_s)(?P<S>[0-9]{{2}}){_FRACTION}{_ZONE}",
+    (
+        rf"(?P<y>[0-9]{{4}}|[0-9]{{2}})(?P<m>[0-9]{{2}})(?P<d>[0-9]{{2}})(?:T|-| {{1,2}})(?P<H>[0-9]{{2}}|[0-9]"
+        rf"(?=:))(?P<_s>:?)(?P<M>[0-9]{{2}})(?P=_s)(?P<S>[0-9]{{2}}){_FRACTION}{_ZONE}"
+    ),
     # without a year: 11-22 10:00:00.123 (logcat), 1122 10:00:00.123456 (klog)
     rf"(?P<m>[0-9]{{2}})-?(?P<d>[0-9]{{2}}) {_CLOCK}",
     # ISO without seconds
     r"(?P<y>[0-9]{4})(?P<_s>-)(?P<m>[0-9]{2})-(?P<d>[0-9]{2})[T ](?P<H>[0-9]{2}):(?P<M>[0-9]{2})(?![0-9:])" + _ZONE,
 )
 _DATE: Final = (
-    r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/ ](?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[-/ ][0-9]{2,4}"
-    rf"|[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2,4}}|{_WEEKDAY}{_MONTH}[ -][ 0-9]?[0-9](?:,? [0-9]{{4}},?)?|[0-9]{{8}}|[0-9]{{6}}|[0-9]{{2}}-[0-9]{{2}})"
+    r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/ ]"
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[-/ ][0-9]{2,4}"
+    rf"|[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2,4}}|{_WEEKDAY}{_MONTH}[ -][ 0-9]?[0-9](?:,?"
+    rf" [0-9]{{4}},?)?|[0-9]{{8}}|[0-9]{{6}}|[0-9]{{2}}-[0-9]{{2}})"
 )
 #: A stamp inside a larger pattern, without groups: linear, checked by `Clock.text` afterwards.
 STAMP: Final = (
     rf"{_DATE}(?:T|_| - |[ :]{{1,2}}|, |-)[0-9]{{1,2}}:?[0-9]{{2}}:?[0-9]{{2}}(?:[.,:][0-9]{{1,9}})?(?: ?[AaPp][Mm]\b)?"
-    rf"(?: ?(?:Z\b|(?:UTC|GMT)?[+-][0-9]{{2}}:?[0-9]{{2}}(?![0-9])|[+-][0-9]{{2}}(?![0-9:-])|(?:{_NAME})\b))?(?: [12][0-9]{{3}}(?=[ \])]))?"
+    rf"(?: ?(?:Z\b|(?:UTC|GMT)?[+-][0-9]{{2}}:?[0-9]{{2}}(?![0-9])|[+-][0-9]{{2}}(?![0-9:-])|(?:{_NAME})\b))?(?:"
+    rf" [12][0-9]{{3}}(?=[ \])]))?"
 )
 _COMPILED: Final = tuple(re.compile(layout, re.IGNORECASE if "?P<b>" in layout else 0) for layout in _LAYOUTS)
 #: The commonest stamp with a fraction: its second is looked up before anything else is tried.
@@ -168,7 +184,7 @@ class Clock:
             return datetime(full, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC) + leap
         return self._yearless(month, day, hour, minute, second, zone, leap)
 
-    def _yearless(
+    def _yearless(  # noqa: PLR0917 - the parts of one moment
         self, month: int, day: int, hour: int, minute: int, second: int, zone: tzinfo, leap: timedelta
     ) -> datetime | None:
         """In the latest year that does not put it more than a day after the reference; 29 February in a leap year."""
@@ -186,7 +202,7 @@ class Clock:
         return None
 
     def _zone_of(self, name: str | None) -> tzinfo:
-        """The zone of an offset or a name; the first offset of two where clocks go back, the earlier where they jump."""
+        """The zone of an offset or a name. Clocks that go back: the first of the two; that jump: as before the jump."""
         if not name:
             return self._zone
         hours = _ZONES.get(name)

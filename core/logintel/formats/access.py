@@ -21,7 +21,8 @@ _LINE: Final = re.compile(
 )
 #: The combined format without anything added, which nearly all lines are: one pattern, no second look.
 _COMBINED: Final = re.compile(
-    r'([^ "\[]++) ([^ "\[]++) ([^ "\[]++) \[([^\]]{20,26})\] "([A-Z]++) ([^ "?\\]*+)(\?[^ "\\]*+)? (HTTP/([0-9.]++))" ([0-9]{3}) ([0-9]++|-)'
+    r'([^ "\[]++) ([^ "\[]++) ([^ "\[]++) \[([^\]]{20,26})\] "([A-Z]++) ([^ "?\\]*+)(\?[^ "\\]*+)? (HTTP/'
+    r'([0-9.]++))" ([0-9]{3}) ([0-9]++|-)'
     r'(?: "([^"\\]*+)" "([^"\\]*+)")?'
 )
 #: What an address looks like, to tell it from a virtual host before it.

@@ -13,6 +13,8 @@ _CLIENT = r"\[client (?P<client_ip>[^ \]]*?)(?::(?P<client_port>[0-9]+))?\] "
 class ApacheErrorFormat(PatternFormat):
     name: ClassVar[str] = "apache_error"
     patterns = compiled(
-        rf"\[(?P<time>{STAMP})\] \[(?:(?P<module>[\w-]*):)?(?P<level>[a-z]+[0-9]?)\] (?:\[pid (?P<pid>[0-9]+)(?::tid (?P<thread>[0-9]+))?\] )?"
-        rf"(?:(?P<status>\((?P<status_code>[0-9]+)\)(?P<status_text>[^\[:]*?)):? (?=\[client|AH[0-9]))?(?:{_CLIENT})?(?:(?P<code>AH[0-9]+): )?(?P<message>.*)",
+        rf"\[(?P<time>{STAMP})\] \[(?:(?P<module>[\w-]*):)?(?P<level>[a-z]+[0-9]?)\] (?:\[pid (?P<pid>[0-9]+)"
+        rf"(?::tid (?P<thread>[0-9]+))?\] )?"
+        rf"(?:(?P<status>\((?P<status_code>[0-9]+)\)(?P<status_text>[^\[:]*?)):? (?=\[client|AH[0-9]))?"
+        rf"(?:{_CLIENT})?(?:(?P<code>AH[0-9]+): )?(?P<message>.*)",
     )

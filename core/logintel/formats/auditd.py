@@ -12,7 +12,8 @@ from logintel.formats.patterns import PatternFormat, compiled
 class AuditdFormat(PatternFormat):
     name: ClassVar[str] = "auditd"
     patterns = compiled(
-        r"(?:node=(?P<node>[^ ]+) )?type=(?P<type>[^ ]+) msg=audit\((?P<time>[0-9]{10}\.[0-9]{3}):(?P<sequence>[0-9]+)\): ?(?P<message>(?:user )?(?P<pairs>.*))",
+        r"(?:node=(?P<node>[^ ]+) )?type=(?P<type>[^ ]+) msg=audit\((?P<time>[0-9]{10}\.[0-9]{3}):"
+        r"(?P<sequence>[0-9]+)\): ?(?P<message>(?:user )?(?P<pairs>.*))",
     )
 
     def finish(self, event: Event) -> Event:

@@ -17,7 +17,9 @@ from logintel.formats.nested import Nested
 from logintel.framing import EveryLine
 from logintel.timestamps import Clock, clock
 
-_CRI: Final = re.compile(r"([0-9-]{10}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9:]{5})) (stdout|stderr) ([FP](?::[^ ]*)?) ?(.*)", re.DOTALL)
+_CRI: Final = re.compile(
+    r"([0-9-]{10}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9:]{5})) (stdout|stderr) ([FP](?::[^ ]*)?) ?(.*)", re.DOTALL
+)
 _DOCKER: Final = frozenset(("log", "stream", "time", "attrs"))
 
 

@@ -1,6 +1,6 @@
-"""delimited: lines of cells (comma, tab, semicolon or bar) whose first cell is the time: Exchange, flow exports, CSV logs.
+"""delimited: lines of cells whose first one is the time: Exchange, flow exports, CSV logs.
 
-Cells have no names in such a line: they are metadata.cells, in order.
+Cells end at a comma, tab, semicolon or bar; they have no names in such a line: they are metadata.cells, in order.
 """
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ from logintel.formats.urls import put_url
 _TARGET = r"(?:-|(?P<target>(?P<target_ip>[^ ]+):(?P<target_port>[0-9]+)))"
 _REQUEST = r'"(?P<request>(?P<http_method>[A-Z-]+) (?P<url>[^ "]*) (?P<protocol>[^"]*?) ?)"'
 _COMMON = (
-    rf"(?P<time>[0-9-]{{10}}T[0-9:]{{8}}\.[0-9]{{3,6}}Z) (?P<balancer>[^ ]+) (?P<client>(?P<client_ip>[^ ]+):(?P<client_port>[0-9]+)) {_TARGET} "
-    r"(?P<request_seconds>-?[0-9.]+) (?P<target_seconds>-?[0-9.]+) (?P<response_seconds>-?[0-9.]+) (?P<status>[0-9]{3}|-) (?P<target_status>[0-9]{3}|-) "
+    rf"(?P<time>[0-9-]{{10}}T[0-9:]{{8}}\.[0-9]{{3,6}}Z) (?P<balancer>[^ ]+) (?P<client>(?P<client_ip>[^ ]+):"
+    rf"(?P<client_port>[0-9]+)) {_TARGET} "
+    r"(?P<request_seconds>-?[0-9.]+) (?P<target_seconds>-?[0-9.]+) (?P<response_seconds>-?[0-9.]+) "
+    r"(?P<status>[0-9]{3}|-) (?P<target_status>[0-9]{3}|-) "
     rf"(?P<received_bytes>[0-9]+) (?P<bytes>[0-9]+) {_REQUEST}"
 )
 _TLS = r'(?: "(?P<user_agent>[^"]*)" (?P<tls_cipher>[^ ]+) (?P<tls_version>[^ ]+))?'
@@ -30,8 +32,11 @@ class ElbFormat(PatternFormat):
     patterns = compiled(
         rf"(?P<message>(?P<type>https?|h2|grpcs|wss?) {_COMMON}{_TLS})(?P<rest>.*)",
         rf"(?P<message>{_COMMON}{_TLS})(?P<rest>.*)",
-        r"(?P<message>(?P<owner>[0-9a-f]{64}) (?P<bucket>[^ ]+) \[(?P<time>[^\]]+)\] (?P<client_ip>[^ ]+) (?P<requester>[^ ]+) (?P<request_id>[^ ]+) (?P<operation>[A-Z0-9_.]+) (?P<key>[^ ]+) "
-        r'"(?P<request>(?P<http_method>[A-Z]+) (?P<path>[^ "]*)(?: (?P<protocol>[^"]*))?)" (?P<status>[0-9]{3}|-) (?P<error_code>[^ ]+) (?P<bytes>[^ ]+) (?P<object_bytes>[^ ]+) (?P<total_ms>[^ ]+) '
+        r"(?P<message>(?P<owner>[0-9a-f]{64}) (?P<bucket>[^ ]+) \[(?P<time>[^\]]+)\] (?P<client_ip>[^ ]+) "
+        r"(?P<requester>[^ ]+) (?P<request_id>[^ ]+) (?P<operation>[A-Z0-9_.]+) (?P<key>[^ ]+) "
+        r'"(?P<request>(?P<http_method>[A-Z]+) (?P<path>[^ "]*)(?: (?P<protocol>[^"]*))?)" '
+        r"(?P<status>[0-9]{3}|-) (?P<error_code>[^ ]+) (?P<bytes>[^ ]+) (?P<object_bytes>[^ ]+) (?P<total_ms>[^"
+        r" ]+) "
         r'(?P<turnaround_ms>[^ ]+) "(?P<referrer>[^"]*)" "(?P<user_agent>[^"]*)")(?P<rest>.*)',
     )
 
@@ -45,5 +50,7 @@ class ElbFormat(PatternFormat):
             event.metadata["http_version"] = protocol.partition("/")[2]
         rest = event.metadata.pop("rest", None)
         if isinstance(rest, str):
-            event.metadata["extra"] = [quoted or bare for quoted, bare in _PART.findall(rest) if (quoted or bare) not in ("", "-")]
+            event.metadata["extra"] = [
+                quoted or bare for quoted, bare in _PART.findall(rest) if (quoted or bare) not in ("", "-")
+            ]
         return event

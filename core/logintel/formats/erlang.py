@@ -12,6 +12,9 @@ class ErlangFormat(PatternFormat):
     name: ClassVar[str] = "erlang"
     patterns = compiled(
         rf"=(?P<level>[A-Z]+) REPORT==== (?P<time>{STAMP}) === ?(?P<message>.*)",
-        rf"(?P<time>{STAMP}) \[(?P<level>[a-z]+)\] (?:(?P<context>Undefined) )?<(?P<thread>[0-9.]+)>(?:@(?P<class_>\w+):(?P<method_>\w+):(?P<line_number>[0-9]+))? (?P<message>.*)",
-        rf"\[(?P<level>[a-z]+)\] (?P<time>{STAMP}) (?P<node>[^ ]+) <(?P<thread>[0-9.]+)> (?P<request_id>[^ ]+) (?P<message>(?:(?P<vhost>[^ ]+) (?P<client_ip>[0-9a-fA-F.:]+) (?P<user>[^ ]+) (?P<http_method>[A-Z]+) (?P<path>[^ ]+) (?P<status>[0-9]{{3}}) )?.*)",
+        rf"(?P<time>{STAMP}) \[(?P<level>[a-z]+)\] (?:(?P<context>Undefined) )?<(?P<thread>[0-9.]+)>(?:@"
+        rf"(?P<class_>\w+):(?P<method_>\w+):(?P<line_number>[0-9]+))? (?P<message>.*)",
+        rf"\[(?P<level>[a-z]+)\] (?P<time>{STAMP}) (?P<node>[^ ]+) <(?P<thread>[0-9.]+)> (?P<request_id>[^ ]+) "
+        rf"(?P<message>(?:(?P<vhost>[^ ]+) (?P<client_ip>[0-9a-fA-F.:]+) (?P<user>[^ ]+) (?P<http_method>[A-Z]+)"
+        rf" (?P<path>[^ ]+) (?P<status>[0-9]{{3}}) )?.*)",
     )

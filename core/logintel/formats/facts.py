@@ -1,4 +1,4 @@
-"""Facts: addresses, ports, users, requests and quoted names that a message mentions, to search by (as ECS's related.*)."""
+"""Facts: addresses, ports, users, requests and quoted names that a message mentions (as ECS's related.*)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from logintel.formats.pairs import pairs
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _FACT: Final = re.compile(
     rf"""(?<![\w.:-])(?:
-        (?P<ip>(?:::ffff:)?{_OCTET}(?:\.{_OCTET}){{3}}(?![\w]|\.[0-9]) | (?=[0-9a-fA-F]{{1,4}}:|::)[0-9a-fA-F:]{{2,39}}(?<=[0-9a-fA-F:])(?![\w:.]))
+        (?P<ip>(?:::ffff:)?{_OCTET}(?:\.{_OCTET}){{3}}(?![\w]|\.[0-9])
+          | (?![0-9]{{1,2}}:[0-9]{{2}}:[0-9]{{2}}(?![\w:]))
+            (?=[0-9a-fA-F]{{1,4}}:|::)[0-9a-fA-F:]{{2,39}}(?<=[0-9a-fA-F:])(?![\w:.]))
         (?:(?:[:/\#]|\]:|\(|\ port\ )(?P<port>[0-9]{{1,5}})(?![\w.]))?
-      | (?P<verb>GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS|CONNECT|PROPFIND|TRACE)\ (?P<path>[^\s"]+)(?:\ HTTP/(?P<version>[0-9.]+))?(?:"?,?:?\ (?P<status>[1-5][0-9]{{2}})\b)?
+      | (?P<verb>GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS|CONNECT|PROPFIND|TRACE)\ (?P<path>[^\s"]+)
+        (?:\ HTTP/(?P<version>[0-9.]+))?
+        (?:"?,?:?\ (?P<status>[1-5][0-9]{{2}})\b)?
       | (?i:user(?:name|\ name|id)?)[\ :=]+['"<\[(]?(?P<user>[A-Za-z0-9_][\w.@\\$-]{{0,63}})
       | (?i:port)[\ :=]+(?P<named_port>[0-9]{{1,5}})\b
       | '(?P<single>[^'\s][^']{{0,98}})'(?!\w)
@@ -23,9 +27,37 @@ _FACT: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_NO_USERS: Final = frozenset(("name", "from", "for", "is", "was", "not", "has", "authentication", "and", "by", "with", "or", "on", "in", "at", "to", "found", "unknown", "agent", "request", "failed", "login"))
+_NO_USERS: Final = frozenset(
+    (
+        "name",
+        "from",
+        "for",
+        "is",
+        "was",
+        "not",
+        "has",
+        "authentication",
+        "and",
+        "by",
+        "with",
+        "or",
+        "on",
+        "in",
+        "at",
+        "to",
+        "found",
+        "unknown",
+        "agent",
+        "request",
+        "failed",
+        "login",
+    )
+)
 _KEY: Final = re.compile(r"[A-Za-z][\w-]{0,30}")
-_INSIDE: Final = re.compile(rf"(?:[A-Za-z][\w -]{{0,30}}[: ] ?)?(?:::ffff:|ipv[46]:)?({_OCTET}(?:\.{_OCTET}){{3}}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*)(?::([0-9]{{1,5}}))?")
+_INSIDE: Final = re.compile(
+    rf"(?:[A-Za-z][\w -]{{0,30}}[: ] ?)?(?:::ffff:|ipv[46]:)?({_OCTET}"
+    rf"(?:\.{_OCTET}){{3}}|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:]*)(?::([0-9]{{1,5}}))?"
+)
 #: Only the beginning of a long message is searched, and only so many facts of a kind are kept.
 _SEARCHED: Final = 4_000
 _KEPT: Final = 16
@@ -51,7 +83,12 @@ def put_facts(event: Event, text: str) -> None:
         if match["ip"] is not None:
             _address(found, match["ip"], match["port"])
         elif match["verb"] is not None:
-            for key, name in (("http_method", "verb"), ("path", "path"), ("http_version", "version"), ("status", "status")):
+            for key, name in (
+                ("http_method", "verb"),
+                ("path", "path"),
+                ("http_version", "version"),
+                ("status", "status"),
+            ):
                 if match[name]:
                     metadata.setdefault(key, int(match[name]) if name == "status" else match[name])
         elif match["user"] is not None:

@@ -1,9 +1,10 @@
-"""hana: SAP HANA's trace files: `[thread]{connection}[transaction/update] time level component File.cpp(line) : text`."""
+"""hana: SAP HANA's traces: `[thread]{connection}[transaction/update] time level component File.cpp(line) : text`."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+from logintel.event import Level
 from logintel.formats.patterns import PatternFormat, compiled
 from logintel.levels import LETTERS
 
@@ -11,8 +12,10 @@ from logintel.levels import LETTERS
 class HanaFormat(PatternFormat):
     name: ClassVar[str] = "hana"
     #: d debug, i info, w warning, e error, f fatal (SAP HANA Administration Guide, traces).
-    levels = {letter.lower(): level for letter, level in LETTERS.items()}
+    levels: ClassVar[dict[str, Level]] = {letter.lower(): level for letter, level in LETTERS.items()}
     patterns = compiled(
-        r"\[(?P<thread>[0-9]+)\]\{(?P<connection>-?[0-9]+)\}\[(?P<transaction>-?[0-9]+)/(?P<update_transaction>-?[0-9]+)\] "
-        r"(?P<time>[0-9-]{10} [0-9:]{8}\.[0-9]{6}) (?P<level>[a-z]) (?P<class_>[^ ]+) +(?P<file>[^ (]+)\((?P<line_number>[0-9]+)\) : (?P<message>.*)",
+        r"\[(?P<thread>[0-9]+)\]\{(?P<connection>-?[0-9]+)\}\[(?P<transaction>-?[0-9]+)/"
+        r"(?P<update_transaction>-?[0-9]+)\] "
+        r"(?P<time>[0-9-]{10} [0-9:]{8}\.[0-9]{6}) (?P<level>[a-z]) (?P<class_>[^ ]+) +(?P<file>[^ (]+)\("
+        r"(?P<line_number>[0-9]+)\) : (?P<message>.*)",
     )

@@ -32,13 +32,15 @@ class JavaFormat(PatternFormat):
         # wildfly, ovirt: 2026-11-22 10:00:00,123 INFO  [c.e.App] (thread) text
         rf" +{_LEVEL} +\[ *(?P<class_>[\w.$/-]+) *\] \((?P<thread>[^)]*(?:\)[^) ]+)?)\) (?:\[[^\]]*\] )?{_MESSAGE}",
         # zookeeper: 2026-11-22 10:00:00,123 [myid:1] - INFO  [thread:Class@123] - text
-        rf" +(?:\[myid:(?P<myid>[^\]]*)\] +)?- {_LEVEL} +\[(?P<thread>.*?):(?P<class_>[\w.$]+)@(?P<line_number>[0-9]+)\] ?- {_MESSAGE}",
+        rf" +(?:\[myid:(?P<myid>[^\]]*)\] +)?- {_LEVEL} +\[(?P<thread>.*?):(?P<class_>[\w.$]+)@"
+        rf"(?P<line_number>[0-9]+)\] ?- {_MESSAGE}",
         # hadoop: 2026-11-22 10:00:00,123 INFO c.e.App: text
         rf" +{_LEVEL} +(?P<class_>[A-Za-z_][\w.$/-]*[\w$]){_WHERE}:? ?(?: - |: ){_MESSAGE}",
         # hivemq: 2026-11-22 10:00:00,123 INFO  - text
         rf" +{_LEVEL} +- {_MESSAGE}",
         # elasticsearch, logstash: [2026-11-22T10:00:00,123][INFO ][o.e.n.Node ] [node] text
-        rf"\]\[{_LEVEL} *\]\[ *(?P<class_>[^\] ]+) *\](?:\[(?P<thread>[^\]]*)\])? ?(?:\[(?P<node>[\w.:-]*)\] )?(?:\[(?P<index>[^\]]*)\](?:\[(?P<shard>[0-9]+)\])? )?{_MESSAGE}",
+        rf"\]\[{_LEVEL} *\]\[ *(?P<class_>[^\] ]+) *\](?:\[(?P<thread>[^\]]*)\])? ?(?:\[(?P<node>[\w.:-]*)\] )?"
+        rf"(?:\[(?P<index>[^\]]*)\](?:\[(?P<shard>[0-9]+)\])? )?{_MESSAGE}",
         # kafka: [2026-11-22 10:00:00,123] INFO text (kafka.server.KafkaServer)
         rf"\] {_LEVEL} +(?P<message>.*) \((?P<class_>[A-Za-z_][\w.$]*\.[\w.$]+)(?::(?P<line_number>[0-9]+))?\)$",
         # activemq: 2026-11-22 10:00:00,123 | INFO  | text | logger | thread

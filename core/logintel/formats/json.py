@@ -76,7 +76,7 @@ class JsonFormat(Format):
         if plan.messages:
             _take_message(event, body, plan.messages)
         for key, field in plan.fields:
-            value = body[key] if key in body else None
+            value = body.get(key)
             if value.__class__ is str and value and field not in event.fields:
                 event.fields[field] = value
                 del body[key]

@@ -17,7 +17,8 @@ TIMES: Final = (
 _SYSLOG: Final[dict[int, Level]] = dict(enumerate(SYSLOG))
 #: Keys of the level, with what their numbers mean.
 NUMBERS: Final[dict[str, dict[int, Level]]] = {
-    "level": BUNYAN | _SYSLOG, "log.level": {}, "severity": BUNYAN | _SYSLOG, "lvl": BUNYAN, "@l": {}, "levelname": {}, "loglevel": {}, "log_level": {},
+    "level": BUNYAN | _SYSLOG, "log.level": {}, "severity": BUNYAN | _SYSLOG, "lvl": BUNYAN, "@l": {},
+    "levelname": {}, "loglevel": {}, "log_level": {},
     "severityText": {}, "severity_text": {}, "SeverityText": {}, "levelno": PYTHON, "Level": {}, "LogLevel": {},
     "PRIORITY": _SYSLOG, "priority": {}, "levelName": {}, "level_name": {}, "s": {}, "Severity": {}, "LEVEL": {},
 }  # fmt: skip
@@ -27,19 +28,24 @@ LEVELS: Final[dict[str, dict[str, Level]]] = {
     key: LETTERS | (_TEXT_NUMBERS if key == "PRIORITY" else {}) for key in NUMBERS
 }
 MESSAGES: Final = (
-    "message", "msg", "@m", "short_message", "log", "MESSAGE", "text", "Message", "@mt", "event", "renderedMessage", "messageTemplate",
+    "message", "msg", "@m", "short_message", "log", "MESSAGE", "text", "Message", "@mt", "event",
+    "renderedMessage", "messageTemplate",
     "full_message", "textPayload", "body", "description", "MsgText",
 )  # fmt: skip
 #: Keys of the seed's parsed fields.
 FIELDS: Final[dict[str, str]] = {
     "host": "host", "hostname": "host", "host.name": "host", "_HOSTNAME": "host", "server": "host",
-    "service": "service", "service.name": "service", "SYSLOG_IDENTIFIER": "service", "app": "service", "serviceName": "service",
-    "thread": "thread", "thread_name": "thread", "threadName": "thread", "process.thread.name": "thread", "ctx": "thread",
+    "service": "service", "service.name": "service", "SYSLOG_IDENTIFIER": "service", "app": "service",
+    "serviceName": "service",
+    "thread": "thread", "thread_name": "thread", "threadName": "thread", "process.thread.name": "thread",
+    "ctx": "thread",
     "logger": "class", "logger_name": "class", "loggerName": "class", "log.logger": "class", "SourceContext": "class",
     "target": "class", "component": "class",
-    "stack_trace": "stack_trace", "stack": "stack_trace", "stacktrace": "stack_trace", "error.stack_trace": "stack_trace",
+    "stack_trace": "stack_trace", "stack": "stack_trace", "stacktrace": "stack_trace",
+    "error.stack_trace": "stack_trace",
     "exc_info": "stack_trace", "exception": "stack_trace", "@x": "stack_trace", "full_message": "stack_trace",
-    "lineno": "line_number", "line_number": "line_number", "log.origin.file.line": "line_number", "CODE_LINE": "line_number",
+    "lineno": "line_number", "line_number": "line_number", "log.origin.file.line": "line_number",
+    "CODE_LINE": "line_number",
     "funcName": "method", "log.origin.function": "method", "CODE_FUNC": "method", "caller": "method",
 }  # fmt: skip
 #: Members whose object may hold what the top level does not say.

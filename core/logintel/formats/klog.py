@@ -18,5 +18,6 @@ class KlogFormat(PatternFormat):
     levels = LETTERS
     patterns = compiled(
         rf"(?P<level>[IWEFD]){_TIME} +(?P<thread>[0-9]+) (?P<file>[^ :\]]+):(?P<line_number>[0-9]+)\] ?(?P<message>.*)",
-        rf"(?P<level>[IWEFD]){_TIME} +(?P<thread>[0-9]+) (?:[0-9]+@)?(?P<file>[^ :\]]+):(?P<line_number>[0-9]+) (?:⋮ )?(?:\[(?P<tags>[^\]]*)\] )?(?P<message>.*)",
+        rf"(?P<level>[IWEFD]){_TIME} +(?P<thread>[0-9]+) (?:[0-9]+@)?(?P<file>[^ :\]]+):(?P<line_number>[0-9]+) "
+        rf"(?:⋮ )?(?:\[(?P<tags>[^\]]*)\] )?(?P<message>.*)",
     )

@@ -35,14 +35,20 @@ class Nested:
                 else:
                     left.append(event)
             waiting = left
-        for event in events:
-            if event is not None and event.message:
-                mention(event)
+        for carried in events:
+            if carried is not None and carried.message:
+                mention(carried)
 
 
 def _worth(event: Event) -> bool:
     text = event.message
-    return event.fields.get("service") in _PROGRAMS or text[0] in _OPENERS or "=" in text or text[:4].isupper() or ("[" in text[:40] and "]" in text)
+    return (
+        event.fields.get("service") in _PROGRAMS
+        or text[0] in _OPENERS
+        or "=" in text
+        or text[:4].isupper()
+        or ("[" in text[:40] and "]" in text)
+    )
 
 
 def _merge(outer: Event, inner: Event) -> None:

@@ -15,7 +15,8 @@ class NetfilterFormat(PatternFormat):
     name: ClassVar[str] = "netfilter"
     mentions = False
     patterns = compiled(
-        r"(?P<message>(?:\[ *(?P<uptime>[0-9]+\.[0-9]+)\] )?(?P<prefix>[^=]{0,200}?)(?P<packet>\bIN=[^ ]* (?:PHYSIN=[^ ]* )?OUT=[^ ]* .*))",
+        r"(?P<message>(?:\[ *(?P<uptime>[0-9]+\.[0-9]+)\] )?(?P<prefix>[^=]{0,200}?)(?P<packet>\bIN=[^ ]* "
+        r"(?:PHYSIN=[^ ]* )?OUT=[^ ]* .*))",
     )
 
     def finish(self, event: Event) -> Event:

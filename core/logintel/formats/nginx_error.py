@@ -1,4 +1,4 @@
-"""nginx_error: nginx's error log: what happened, then `key: value` about the connection (ngx_log.c, ngx_http_log_error)."""
+"""nginx_error: nginx's error log: what happened, then `key: value` about the connection (ngx_http_log_error)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from logintel.event import Event
 from logintel.formats.patterns import PatternFormat, compiled
 
 _ABOUT: Final = re.compile(
-    r', (client|server|request|subrequest|upstream|host|referrer|login|bytes from/to client|bytes from/to upstream): (?:"([^"]*)"|([^,"]*))'
+    r", (client|server|request|subrequest|upstream|host|referrer|login|bytes from/to client|bytes from/to"
+    r' upstream): (?:"([^"]*)"|([^,"]*))'
 )
 _REQUEST: Final = re.compile(r"([A-Z]{1,20}) ([^ ]+)(?: HTTP/([0-9.]+))?")
 
@@ -17,7 +18,8 @@ _REQUEST: Final = re.compile(r"([A-Z]{1,20}) ([^ ]+)(?: HTTP/([0-9.]+))?")
 class NginxErrorFormat(PatternFormat):
     name: ClassVar[str] = "nginx_error"
     patterns = compiled(
-        r"(?P<time>[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) \[(?P<level>[a-z]+)\] (?P<pid>[0-9]+)#(?P<thread>[0-9]+): (?:\*(?P<connection>[0-9]+) )?(?P<message>.*)",
+        r"(?P<time>[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) \[(?P<level>[a-z]+)\] (?P<pid>[0-9]+)#"
+        r"(?P<thread>[0-9]+): (?:\*(?P<connection>[0-9]+) )?(?P<message>.*)",
     )
 
     def finish(self, event: Event) -> Event:

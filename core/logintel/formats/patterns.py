@@ -31,7 +31,8 @@ _NOTHING: Final = frozenset((None, "", "-"))
 _LEAD: Final = re.compile(rf"\[?({STAMP})")
 #: What only a stack trace has at the start of a line.
 _TRACE: Final = re.compile(
-    r"^(?:[ \t]{1,40}(?:at |File \"|from |#[0-9])|Caused by: |Traceback \(|#[0-9]{1,4} )|^[\w.$]{1,200}(?:Exception|Error)\b",
+    r"^(?:[ \t]{1,40}(?:at |File \"|from |#[0-9])|Caused by: |Traceback \(|#[0-9]{1,4} )|^[\w.$]{1,200}"
+    r"(?:Exception|Error)\b",
     re.MULTILINE,
 )
 

@@ -1,4 +1,4 @@
-"""postgresql: PostgreSQL's stderr log under the usual values of log_line_prefix; DETAIL, HINT and STATEMENT lines too."""
+"""postgresql: PostgreSQL's stderr log under the usual values of log_line_prefix."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ class PostgresqlFormat(PatternFormat):
     name: ClassVar[str] = "postgresql"
     patterns = compiled(
         # %h? %m [%p] %q%u@%d, Debian's default and its relatives
-        rf"(?:(?P<client_ip>[0-9a-fA-F.:]+) )?(?P<time>{STAMP})(?: (?P<zone>[A-Z]{{2,5}}))? \[(?P<pid>[0-9]+)(?:-(?P<line>[0-9]+))?\]:?"
-        rf" (?:(?P<remote>\[local\]|[0-9a-fA-F.:]+(?:\([0-9]+\))?) )?(?:{_WHO}:? )?(?:\[(?P<sqlstate>[0-9A-Z]{{5}})\] )?{_LEVEL}(?P<message>.*)",
+        rf"(?:(?P<client_ip>[0-9a-fA-F.:]+) )?(?P<time>{STAMP})(?: (?P<zone>[A-Z]{{2,5}}))? \[(?P<pid>[0-9]+)"
+        rf"(?:-(?P<line>[0-9]+))?\]:?"
+        rf" (?:(?P<remote>\[local\]|[0-9a-fA-F.:]+(?:\([0-9]+\))?) )?(?:{_WHO}:? )?(?:\["
+        rf"(?P<sqlstate>[0-9A-Z]{{5}})\] )?{_LEVEL}(?P<message>.*)",
         # %t:%r:%u@%d:[%p]: as Amazon RDS has it
         rf"(?P<time>{STAMP}):(?P<client_ip>[^:(]*)(?:\((?P<client_port>[0-9]+)\))?:{_WHO}?:\[(?P<pid>[0-9]+)\]:{_LEVEL}(?P<message>.*)",
         # %m %c %x %d %u %r %p %l, VMware's
-        rf"(?P<time>{STAMP}) (?P<session>[0-9a-f]+\.[0-9a-f]+) (?P<transaction>[0-9]+) (?P<database>[^ ]*) (?P<user>[^ ]*) (?P<remote>[^ ]*) (?P<pid>[0-9]+) (?P<line>[0-9]+) ?{_LEVEL}(?P<message>.*)",
+        rf"(?P<time>{STAMP}) (?P<session>[0-9a-f]+\.[0-9a-f]+) (?P<transaction>[0-9]+) (?P<database>[^ ]*) "
+        rf"(?P<user>[^ ]*) (?P<remote>[^ ]*) (?P<pid>[0-9]+) (?P<line>[0-9]+) ?{_LEVEL}(?P<message>.*)",
     )
 
     def finish(self, event: Event) -> Event:

@@ -16,5 +16,6 @@ class RedisFormat(PatternFormat):
     levels: ClassVar[dict[str, Level]] = {".": "DEBUG", "-": "DEBUG", "*": "INFO", "#": "WARN"}
     patterns = compiled(
         rf"\[?(?P<pid>[0-9]+)(?::(?P<role>[XCSM]))?\]? {_TIME} (?P<level>[-.*#]) (?P<message>.*)",
-        r'(?P<time>[0-9]{10}\.[0-9]{6}) \[(?P<database>[0-9]+) (?P<client_ip>[^ \]]*?)(?::(?P<client_port>[0-9]+))?\] (?P<message>"(?P<command>[^"]*)"(?: (?P<arguments>.*))?)',
+        r"(?P<time>[0-9]{10}\.[0-9]{6}) \[(?P<database>[0-9]+) (?P<client_ip>[^ \]]*?)(?::"
+        r'(?P<client_port>[0-9]+))?\] (?P<message>"(?P<command>[^"]*)"(?: (?P<arguments>.*))?)',
     )

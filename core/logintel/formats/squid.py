@@ -11,6 +11,8 @@ class SquidFormat(PatternFormat):
     name: ClassVar[str] = "squid"
     mentions = False
     patterns = compiled(
-        r"(?P<message>(?P<time>[0-9]{10}\.[0-9]{3}) +(?P<elapsed_ms>-?[0-9]+) (?P<client_ip>[^ ]+) (?P<result>[A-Z_]+)/(?P<status>[0-9]{3}) (?P<bytes>[0-9]+) "
-        r"(?P<http_method>[^ ]+) (?P<url>[^ ]+) (?P<user>[^ ]+) (?P<hierarchy>[A-Z_]+)/(?P<server>[^ ]+)(?: (?P<content_type>[^ ]+))?.*)",
+        r"(?P<message>(?P<time>[0-9]{10}\.[0-9]{3}) +(?P<elapsed_ms>-?[0-9]+) (?P<client_ip>[^ ]+) "
+        r"(?P<result>[A-Z_]+)/(?P<status>[0-9]{3}) (?P<bytes>[0-9]+) "
+        r"(?P<http_method>[^ ]+) (?P<url>[^ ]+) (?P<user>[^ ]+) (?P<hierarchy>[A-Z_]+)/(?P<server>[^ ]+)(?: "
+        r"(?P<content_type>[^ ]+))?.*)",
     )

@@ -15,16 +15,20 @@ from logintel.levels import SYSLOG, WORDS
 from logintel.timestamps import Clock, clock
 
 _FACILITIES: Final = (
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
-    "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
+    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 )  # fmt: skip
 _SEVERITIES: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _ISO: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
-_BSD: Final = r"[A-Z][a-z]{2} {1,2}[0-9]{1,2} (?:[0-9]{4} )?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?: [0-9]{4}(?=[: ])| (?:UTC|GMT|CES?T|[ECMP][SD]T)(?=:))?"
+_BSD: Final = (
+    r"[A-Z][a-z]{2} {1,2}[0-9]{1,2} (?:[0-9]{4} )?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?: [0-9]{4}(?=[: ])| (?:UTC|GMT|CES?T|[ECMP][SD]T)(?=:))?"
+)
 _ELEMENT: Final = r'\[[^ =\]"]++(?: ++[^ =\]"]++= ?"[^"\\]*+(?:\\.[^"\\]*+)*+")*+ *\]'
 #: RFC 5424, 6: PRI VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP STRUCTURED-DATA [SP MSG]
 _RFC5424: Final = re.compile(
-    rf"(?:<([0-9]{{1,3}})>)?(?:([1-9][0-9]{{0,2}}) )?(-|{_ISO}) (?!\[)([^ ]++) (?!\[)([^ ]++) (?!\[)([^ ]++) (?:([^ \[]++) )?(-|(?:{_ELEMENT})++)(?: (.*)|$)",
+    rf"(?:<([0-9]{{1,3}})>)?(?:([1-9][0-9]{{0,2}}) )?(-|{_ISO}) (?!\[)([^ ]++) (?!\[)([^ ]++) (?!\[)([^ ]++) (?:"
+    rf"([^ \[]++) )?(-|(?:{_ELEMENT})++)(?: (.*)|$)",
     re.DOTALL,
 )
 #: RFC 3164, 4.1: PRI TIMESTAMP SP HOSTNAME SP TAG CONTENT; the host is missing in what local daemons send.

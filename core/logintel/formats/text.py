@@ -1,6 +1,6 @@
-"""text: lines that begin with a time or a level, in whatever brackets and order; the parts in front are told by their looks.
+"""text: lines that begin with a time or a level, in whatever brackets and order.
 
-Takes a record whose head shows a time or a level; all else is plain.
+The parts in front are told by their looks. Takes a record whose head shows a time or a level; all else is plain.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import ClassVar, Final
 
 from logintel.event import Event, Json
 from logintel.formats import Decoded, Format, Framer, Reading
-from logintel.formats.pairs import pairs
 from logintel.formats.facts import mention
 from logintel.formats.inner import unwrap
+from logintel.formats.pairs import pairs
 from logintel.formats.patterns import follow
 from logintel.framing import StackTraces
 from logintel.levels import ANY, LETTERS, WORDS, level_of, put_level

@@ -7,7 +7,10 @@ from typing import Final
 
 from logintel.event import Json
 
-_URL: Final = re.compile(r"(?:([a-zA-Z][a-zA-Z0-9+.-]{0,15})://)?(\[[0-9a-fA-F:.]+\]|[^/:?#@ \[\]]+)?(?::([0-9]{1,5}))?(/[^?#]*)?(?:\?([^#]*))?")
+_URL: Final = re.compile(
+    r"(?:([a-zA-Z][a-zA-Z0-9+.-]{0,15})://)?(\[[0-9a-fA-F:.]+\]|[^/:?#@ \[\]]+)?(?::([0-9]{1,5}))?(/[^?#]*)?"
+    r"(?:\?([^#]*))?"
+)
 
 
 def put_url(metadata: dict[str, Json], url: str) -> None:

@@ -17,18 +17,23 @@ from logintel.timestamps import Clock, clock
 _DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ \t][0-9]{2}:[0-9]{2}:[0-9]{2}[ \t]")
 _METHOD: Final = re.compile(r"[A-Z]{3,10}")
 #: IIS's default fields, by how many a line has (6.0 to 10; the last adds the referrer).
+_IIS_HEAD: Final = "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent)"
+_IIS_STATUS: Final = "sc-status sc-substatus sc-win32-status"
 _IIS: Final = {
-    14: "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status sc-substatus sc-win32-status time-taken",
-    15: "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken",
-    17: "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
-    22: "date time s-sitename s-computername s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Cookie) cs(Referer) cs-host sc-status sc-substatus sc-win32-status sc-bytes cs-bytes time-taken",
+    14: f"{_IIS_HEAD} {_IIS_STATUS} time-taken",
+    15: f"{_IIS_HEAD} cs(Referer) {_IIS_STATUS} time-taken",
+    17: f"{_IIS_HEAD} cs(Referer) {_IIS_STATUS} sc-bytes cs-bytes time-taken",
+    22: "date time s-sitename s-computername s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version"
+    f" cs(User-Agent) cs(Cookie) cs(Referer) cs-host {_IIS_STATUS} sc-bytes cs-bytes time-taken",
 }
 #: CloudFront standard log, version 1.0.
 _CLOUDFRONT: Final = (
-    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type"
-    " x-edge-request-id x-host-header cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version"
-    " fle-status fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start sc-range-end"
-).split()
+    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent)"
+    " cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken"
+    " x-forwarded-for ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status"
+    " fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len"
+    " sc-range-start sc-range-end"
+)
 _SHARED: Final = {
     "c-ip": "client_ip", "cs-method": "http_method", "cs-uri-stem": "path", "sc-status": "status", "sc-bytes": "bytes",
     "cs(User-Agent)": "user_agent", "cs(Referer)": "referrer", "cs-username": "user",
@@ -79,6 +84,6 @@ class W3cFormat(Format):
 def _guess(words: list[str]) -> list[str]:
     """The usual fields where no #Fields line was seen: by their number, and the method in its place."""
     if len(words) >= 20 and _METHOD.fullmatch(words[5]) and words[8].isdigit():
-        return _CLOUDFRONT
+        return _CLOUDFRONT.split()
     names = _IIS.get(len(words), "").split()
     return names if names and _METHOD.fullmatch(words[names.index("cs-method")]) else []
