@@ -55,11 +55,6 @@ def _holds(raw: str, message: str) -> bool:
     if start < 0 or not message:
         return start == 0
     end = start + len(message)
-    glued_before = start > 0 and _in_word(raw[start - 1]) and _in_word(message[0])
-    glued_after = end < len(raw) and _in_word(raw[end]) and _in_word(message[-1])
+    glued_before = start > 0 and raw[start - 1].isalnum() and message[0].isalnum()
+    glued_after = end < len(raw) and raw[end].isalnum() and message[-1].isalnum()
     return not glued_before and not glued_after
-
-
-def _in_word(char: str) -> bool:
-    # A character beyond ASCII may become a letter of ASCII in lower case.
-    return char.isalnum() or not char.isascii()
