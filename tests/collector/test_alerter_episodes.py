@@ -191,6 +191,28 @@ def test_groups_are_bounded_and_what_is_forgotten_is_seen() -> None:
     assert list(by_group(changes)) == ["user=1"]
 
 
+def test_a_group_with_an_alert_is_forgotten_last_and_its_alert_is_ended() -> None:
+    count = rule(type="threshold", window="1m", levels=[{"gte": 2}], group_by="user")
+    watching = alerter(count, max_groups=1)
+    watching.evaluate([document("0", 0, user="open"), document("1", 1, user="open")])
+    quiet = watching.evaluate([document("2", 2, user="new")])
+    assert ([state.group for state in quiet.states if state.state is None], quiet.alerts) == (['["new"]'], [])
+    (ended, other) = watching.evaluate([document(f"{second}", second, user="also open") for second in (3, 4)]).alerts
+    assert {(each.metadata["where"], each.status) for each in (ended, other)} == {
+        ("user=open", "RESOLVED"),
+        ("user=also open", "OPEN"),
+    }
+
+
+def test_alerts_of_two_groups_that_one_event_begins_are_two() -> None:
+    ids = {
+        alert.id
+        for user in ("a", "b")
+        for alert in alerter(rule(type="match", group_by="user")).evaluate([document("same", 0, user=user)]).alerts
+    }
+    assert len(ids) == 2
+
+
 def test_a_query_that_fails_on_an_event_is_reported_once_and_stops_nothing() -> None:
     def fails(source: dict[str, Json]) -> bool:
         if source["message"] == "odd":

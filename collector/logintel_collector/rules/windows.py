@@ -35,23 +35,24 @@ def fullest(times: Sequence[int], index: int, size: int) -> tuple[int, int]:
 
 def held(size: int, lateness: int, threshold: int) -> int:
     """How many times `shortened` leaves at most."""
-    return 2 * threshold * (2 * (size + lateness) // size + 2)
+    return 2 * threshold * ((size + lateness) // size + 1)
 
 
 def shortened(times: Sequence[int], size: int, lateness: int, threshold: int) -> list[int]:
     """The times that can still decide whether a window reaches `threshold`.
 
-    One is left out when it is older than the newest by more than size + lateness, or when the half windows before and
-    behind it hold threshold - 1 others each: every window over it holds one of the halves, so it stays full without it.
+    One is left out when it is older than the newest by more than size + lateness, or when threshold - 1 others before
+    and threshold - 1 behind it are nearer than `size`: an event that it could count with is near all of the one or the
+    other, and reaches the threshold without it.
     """
-    enough, half = threshold - 1, size // 2
+    enough = threshold - 1
     if not times or not enough:
         return []
     recent = times[bisect_right(times, times[-1] - size - lateness) :]
     kept: list[int] = []
     for place, time in enumerate(recent):
         behind = place + enough
-        full_before = len(kept) >= enough and time - kept[-enough] < half
-        if not (full_before and behind < len(recent) and recent[behind] - time < half):
+        full_before = len(kept) >= enough and time - kept[-enough] < size
+        if not (full_before and behind < len(recent) and recent[behind] - time < size):
             kept.append(time)
     return kept
