@@ -8,18 +8,20 @@ from __future__ import annotations
 import argparse
 import codecs
 import itertools
+import os
+import re
 import sys
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import orjson
 
 from logintel.event import Envelope, Event, TimestampOrigin, encode
 from logintel.formats import Format, Framer, Reading, decode_records
-from logintel.identity import identify, source_id
+from logintel.identity import Identity, identify, source_id
 from logintel.refused import Refused
 
 EXAMPLES: Final = """
@@ -38,6 +40,19 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+
+#: Bytes that are no text in the encoding, on their way through the decoder: U+DC00 and the byte.
+_DAMAGE: Final = re.compile("[\udc00-\udcff]")
+
+
+class Record(NamedTuple):
+    """A record's text, its first and last line (from 1), and whether bytes in it were no text."""
+
+    text: str
+    first: int
+    last: int
+    damaged: bool
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,49 +76,76 @@ def run(args: argparse.Namespace) -> int:
     except (LookupError, ValueError) as error:
         sys.stderr.write(f"logintel parse: {error}\n")
         return 2
-    envelope = Envelope(source_id("parse", args.file, None), {"source_type": args.source})
     try:
         with _opened(args.file) as stream:
-            _write(_records(stream, encoding, format_.framer()), format_, reading, envelope, args.file)
+            records = _records(_lines(stream, encoding), format_.framer())
+            fallback = _fallback(stream, reading, named=args.file != "-")
+            envelope = Envelope(source_id("parse", args.file, None), {"source_type": args.source})
+            for events, spans in _decoded(records, format_, reading):
+                identities = identify(args.file.encode("utf-8", "surrogateescape"), spans)
+                sys.stdout.buffer.writelines(_encoded(events, spans, identities, envelope, fallback))
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         raise Refused(f"{args.file}: {error.strerror or error}") from error
     return 0
 
 
-def _write(
-    records: Iterator[tuple[str, int, int]], format_: Format, reading: Reading, envelope: Envelope, path: str
-) -> None:
-    """Decode and print batch by batch. A record's span is its first and last line."""
-    stamp, origin = f"{reading.reference.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "received"
-    out = sys.stdout.buffer
+class _Fallback:
+    """The stamp of events that state none: the last one that did, else the file's own time, else now."""
+
+    def __init__(self, stamp: str, origin: TimestampOrigin) -> None:
+        self._stamp = stamp
+        self._origin = origin
+
+    def verdict(self, event: Event) -> tuple[str, TimestampOrigin]:
+        if event.timestamp is None:
+            return self._stamp, self._origin
+        self._stamp, self._origin = event.timestamp, "previous"
+        return event.timestamp, "record"
+
+
+def _fallback(stream: BinaryIO, reading: Reading, *, named: bool) -> _Fallback:
+    moment = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC) if named else reading.reference
+    return _Fallback(f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "mtime" if named else "received")
+
+
+def _decoded(
+    records: Iterator[Record], format_: Format, reading: Reading
+) -> Iterator[tuple[list[Event], list[tuple[int, int]]]]:
+    """Events and the lines of each, batch by batch."""
     while batch := list(itertools.islice(records, _BATCH)):
-        entries = decode_records(format_, [text for text, _, _ in batch], reading)
-        events = [
-            (event, (first, last))
-            for entry, (_, first, last) in zip(entries, batch, strict=True)
-            for event in (entry if isinstance(entry, tuple) else (entry,))
-        ]
-        lines = []
-        for (event, span), identity in zip(events, identify(path.encode(), [span for _, span in events]), strict=True):
-            stated: TimestampOrigin = (
-                "record" if event.timestamp else "previous" if origin == "previous" else "received"
-            )
-            if event.timestamp:
-                stamp, origin = event.timestamp, "previous"
-            sent = encode(_mark_damage(event), stamp, stated, identity, envelope)
-            lines.append(b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *span, orjson.dumps(event.format)))
-        out.write(b"".join(lines))
-    out.flush()
+        events: list[Event] = []
+        spans: list[tuple[int, int]] = []
+        for entry, record in zip(decode_records(format_, [r.text for r in batch], reading), batch, strict=True):
+            for event in entry if isinstance(entry, tuple) else (entry,):
+                if record.damaged:
+                    event.tags.append("_damaged")
+                    event.metadata["decode_error"] = "bytes that are no text in the encoding stand as \\xNN"
+                events.append(event)
+                spans.append((record.first, record.last))
+        yield events, spans
 
 
-def _records(stream: BinaryIO, encoding: str | None, framer: Framer) -> Iterator[tuple[str, int, int]]:
-    """(text, first line, last line) of each record. Blank lines between records belong to none."""
+def _encoded(
+    events: Sequence[Event],
+    spans: Sequence[tuple[int, int]],
+    identities: Iterator[Identity],
+    envelope: Envelope,
+    fallback: _Fallback,
+) -> Iterator[bytes]:
+    """A line of output for each event."""
+    for event, span, identity in zip(events, spans, identities, strict=True):
+        sent = encode(event, *fallback.verdict(event), identity, envelope)
+        yield b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *span, orjson.dumps(event.format))
+
+
+def _records(lines: Iterator[str], framer: Framer) -> Iterator[Record]:
+    """Each record. Blank lines between records belong to none."""
     held: list[str] = []
     number = 0
     first = 1
-    lines = _lines(stream, encoding)
     while batch := list(itertools.islice(lines, _BATCH)):
         cut = 0
         for start in framer.starts(batch):
@@ -116,7 +158,7 @@ def _records(stream: BinaryIO, encoding: str | None, framer: Framer) -> Iterator
         yield record
 
 
-def _record(lines: Sequence[str], first: int) -> tuple[str, int, int] | None:
+def _record(lines: Sequence[str], first: int) -> Record | None:
     """The record of some lines, without blank ones around it; None where all are blank."""
     end = len(lines)
     while end and not lines[end - 1].strip():
@@ -124,7 +166,11 @@ def _record(lines: Sequence[str], first: int) -> tuple[str, int, int] | None:
     start = 0
     while start < end and not lines[start].strip():
         start += 1
-    return ("\n".join(lines[start:end]), first + start, first + end - 1) if end else None
+    if not end:
+        return None
+    text = "\n".join(lines[start:end])
+    mended = text if text.isascii() else _DAMAGE.sub(lambda match: f"\\x{ord(match[0]) - 0xDC00:02x}", text)
+    return Record(mended, first + start, first + end - 1, mended is not text and mended != text)
 
 
 def _lines(stream: BinaryIO, encoding: str | None) -> Iterator[str]:
@@ -132,7 +178,7 @@ def _lines(stream: BinaryIO, encoding: str | None) -> Iterator[str]:
     head = stream.read(4)
     marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
     name = marked or encoding or "utf-8"
-    decoder = codecs.getincrementaldecoder(name)("backslashreplace")
+    decoder = codecs.getincrementaldecoder(name)(_keep_bytes.__name__)
     rest = ""
     for block in itertools.chain((head,), iter(lambda: stream.read(1 << 20), b"")):
         rest += decoder.decode(block)
@@ -143,8 +189,14 @@ def _lines(stream: BinaryIO, encoding: str | None) -> Iterator[str]:
         yield rest.removesuffix("\r")
 
 
-def _mark_damage(event: Event) -> Event:
-    return event
+def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
+    """Error handler of the decoder: each byte as one character of the range that `_DAMAGE` finds again."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_keep_bytes.__name__, _keep_bytes)
 
 
 def _opened(path: str) -> BinaryIO:
