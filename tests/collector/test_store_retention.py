@@ -17,6 +17,7 @@ from logintel_collector.query import compile_text, product_mapping
 from logintel_collector.stores.sqlite import Store
 from logintel_collector.stores.sqlite_retention import Retention
 from logintel_collector.stores.sqlite_search import Search
+from logintel_collector.stores.sqlite_terms import BLOCK_BITS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -108,7 +109,7 @@ def test_what_is_left_is_found_and_what_is_gone_leaves_no_words(tmp_path: Path, 
         found = {str(document["log_id"]) for document in search.documents(query)}
         everything = list(search.documents(compile_text("*", product_mapping(), clock)))
     assert found == {document["log_id"] for document in everything if query.predicate(document)} != set()
-    blocks = "SELECT DISTINCT id >> 5 FROM documents ORDER BY 1"
+    blocks = f"SELECT DISTINCT id >> {BLOCK_BITS} FROM documents ORDER BY 1"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("INSERT INTO document_terms (document_terms) VALUES ('optimize')")
         connection.execute("CREATE VIRTUAL TABLE temp.words USING fts5vocab (main, document_terms, instance)")

@@ -207,7 +207,7 @@ CREATE TABLE documents (
     body TEXT NOT NULL
 ) STRICT;
 
--- Words of documents, one row per block of neighbours (rowid = id / 32). It only narrows a search: no text, no
+-- Words of documents, one row per block of neighbours (rowid = id / 4). It only narrows a search: no text, no
 -- positions, no sizes are kept.
 CREATE VIRTUAL TABLE document_terms USING fts5 (
     text, content = '', detail = none, columnsize = 0, tokenize = 'ascii'
