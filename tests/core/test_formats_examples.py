@@ -35,7 +35,7 @@ EXAMPLES: list[tuple[str, str, str | None, str | None, str | None, dict[str, Any
      "10:00:00", "WARN", "journal", {"service": "sshd"}, {}),
     ("logfmt", 'time="2026-11-22T10:00:00Z" level=warning msg="disk \\"a\\" full" host=web free=3%', "10:00:00", "WARN", 'disk "a" full',
      {"host": "web"}, {"free": "3%"}),
-    ("syslog", "<165>1 2026-11-22T10:00:00.003Z web shop 8710 ID47 [ex@1 a=\"1\" b=\"x\\]y\"] hello", "10:00:00", "INFO", "hello",
+    ("syslog", '<165>1 2026-11-22T10:00:00.003Z web shop 8710 ID47 [ex@1 a="1" b="x\\]y"] hello', "10:00:00", "INFO", "hello",
      {"host": "web", "service": "shop"}, {"pid": "8710", "msgid": "ID47", "structured_data": {"ex@1": {"a": "1", "b": "x]y"}}, "facility": "local4"}),
     ("syslog", "<34>Nov 22 10:00:00 web su[12]: failed", "10:00:00", "FATAL", "failed", {"host": "web", "service": "su"}, {"pid": "12"}),
     ("syslog", "Nov 22 10:00:00 web CRON[7]: (root) CMD (true)", "10:00:00", None, "(root) CMD (true)", {"host": "web", "service": "CRON"}, {"pid": "7"}),
@@ -68,7 +68,7 @@ EXAMPLES: list[tuple[str, str, str | None, str | None, str | None, dict[str, Any
     ("python", "2026-11-22 10:00:00,123 - shop.db - WARNING - slow", "10:00:00", "WARN", "slow", {"class": "shop.db"}, {"level_text": "WARNING"}),
     ("python", "ERROR:root:basic", None, "ERROR", "basic", {"class": "root"}, {}),
     ("python", "[2026-11-22 10:00:00 +0000] [17] [INFO] Booting worker", "10:00:00", "INFO", "Booting worker", {}, {"pid": "17"}),
-    ("python", '2026-11-22 10:00:00.123 | SUCCESS  | app.main:run:42 - loguru', "10:00:00", "INFO", "loguru",
+    ("python", "2026-11-22 10:00:00.123 | SUCCESS  | app.main:run:42 - loguru", "10:00:00", "INFO", "loguru",
      {"class": "app.main", "method": "run", "line_number": 42}, {}),
     ("text", "2026-11-22 10:00:00 [warn] [pool 3] low on ids", "10:00:00", "WARN", "low on ids", {"thread": "pool 3"}, {}),
     ("text", "2026-11-22T10:00:00Z | CORE | ERROR | (run.go:12) | down", "10:00:00", "ERROR", "down", {"line_number": 12}, {"file": "run.go", "context": ["CORE"]}),
@@ -87,9 +87,9 @@ EXAMPLES: list[tuple[str, str, str | None, str | None, str | None, dict[str, Any
      "SELECT 1;", {}, {"user": "bob", "host": "web", "client_ip": "10.0.0.9", "Query_time": "3.1"}),
     ("mongodb", "2026-11-22T10:00:00.123+0000 E STORAGE  [conn1] broken", "10:00:00", "ERROR", "broken", {}, {"component": "STORAGE", "context": "conn1"}),
     ("haproxy", '10.0.0.9:5000 [22/Nov/2026:10:00:00.123] in web/s1 0/0/1/2/3 200 99 - - ---- 1/2/3/4/0 5/6 "GET /a HTTP/1.1"', "10:00:00", None, None, {},
-     {"frontend": "in", "backend": "web", "server": "s1", "status": "200", "termination_state": "----", "path": "/a"}),
+     {"frontend": "in", "backend": "web", "server": "s1", "status": 200, "termination_state": "----", "path": "/a"}),
     ("squid", "1795341600.123    161 10.0.0.9 TCP_MISS/200 1037 GET http://x/ - DIRECT/10.0.0.1 text/html", "10:00:00", None, None, {},
-     {"result": "TCP_MISS", "status": "200", "elapsed_ms": "161"}),
+     {"result": "TCP_MISS", "status": 200, "elapsed_ms": "161"}),
     ("cef", "CEF:0|Acme|Wall|1|100|worm \\| stopped|9|src=10.0.0.9 msg=it was bad cs1\\=x=y rt=1795341600000", "10:00:00", "FATAL", "it was bad cs1=x=y",
      {}, {"device_vendor": "Acme", "src": "10.0.0.9"}),
     ("cef", "LEEF:2.0|Acme|Wall|1|Login|^|src=10.0.0.9^usrName=bob", None, None, None, {}, {"event_id": "Login", "usrName": "bob"}),
@@ -102,9 +102,9 @@ EXAMPLES: list[tuple[str, str, str | None, str | None, str | None, dict[str, Any
      {"thread": "12", "class": "backup", "line_number": 245}, {"file": "Backup.cpp"}),
     ("netfilter", "[17.5] DROP IN=eth0 OUT= MAC=aa:bb:cc:dd:ee:ff:11:22:33:44:55:66:08:00 SRC=10.0.0.9 DST=10.0.0.1 LEN=52 DF PROTO=TCP DPT=22 SYN", None, None, None,
      {}, {"SRC": "10.0.0.9", "DPT": "22", "flags": ["DF", "SYN"], "mac_source": "11:22:33:44:55:66"}),
-    ("w3c", "2026-11-22 10:00:00 ::1 GET /a - 80 - 10.0.0.9 curl - 404 0 2 18", "10:00:00", None, None, {}, {"client_ip": "10.0.0.9", "status": "404", "path": "/a"}),
+    ("w3c", "2026-11-22 10:00:00 ::1 GET /a - 80 - 10.0.0.9 curl - 404 0 2 18", "10:00:00", None, None, {}, {"client_ip": "10.0.0.9", "status": 404, "path": "/a"}),
     ("elb", 'h2 2026-11-22T10:00:00.123Z app/lb/5 10.0.0.9:28 10.0.0.1:80 0.1 0.2 0.3 502 - 34 366 "GET https://x.example:443/a?b HTTP/1.1" "curl" TLS1 TLSv1.2 arn "Root=1"',
-     "10:00:00", None, None, {}, {"status": "502", "target_ip": "10.0.0.1", "url_host": "x.example", "url_port": 443, "extra": ["arn", "Root=1"]}),
+     "10:00:00", None, None, {}, {"status": 502, "target_ip": "10.0.0.1", "url_host": "x.example", "url_port": 443, "extra": ["arn", "Root=1"]}),
     ("hpc", "- 1795341600 2026.11.22 dn228 Nov 22 10:00:00 dn228/dn228 crond[29]: session closed", "10:00:00", None, "session closed", {"host": "dn228", "service": "crond"}, {"pid": "29"}),
     ("delimited", '2026-11-22T10:00:00Z,SRV\\In,"a,b",warn', "10:00:00", "WARN", None, {}, {"cells": ["SRV\\In", "a,b", "warn"]}),
     ("container", "2026-11-22T10:00:00.123456789Z stderr F level=error msg=inside", "10:00:00", "ERROR", "inside", {}, {"stream": "stderr"}),
@@ -166,4 +166,4 @@ def test_w3c_takes_the_names_of_its_fields_line() -> None:
     )
     assert isinstance(directive, Event)
     assert isinstance(event, Event)
-    assert event.metadata == {"client_ip": "10.0.0.9", "x-mood": "good", "status": "200"}
+    assert event.metadata == {"client_ip": "10.0.0.9", "x-mood": "good", "status": 200}

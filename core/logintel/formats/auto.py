@@ -42,10 +42,11 @@ class AutoFormat(Format):
                 best, most = format_, len(left) - len(still)
             left = still
         # The two general formats at the end fit much that a special one fits better: they never lead.
-        self._leader = best if best is not None and best not in self._ranked[-2:] else self._leader
+        self._leader = best if best is not None and best not in (self._ranked[0], *self._ranked[-2:]) else self._leader
         return decoded
 
     def _order(self) -> list[Format]:
+        """The first format carries records of the others, which would take them for their own: it stays first."""
         if self._leader is None:
             return self._ranked
-        return [self._leader, *(format_ for format_ in self._ranked if format_ is not self._leader)]
+        return [self._ranked[0], self._leader, *(one for one in self._ranked[1:] if one is not self._leader)]

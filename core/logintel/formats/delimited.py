@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from logintel.event import Event, Json
 from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.facts import mention
 from logintel.framing import EveryLine
 from logintel.levels import level_of, put_level
 from logintel.timestamps import STAMP, Clock, clock
@@ -47,6 +48,7 @@ def _decode(record: str, instant: Clock) -> Event | None:
             break
     if first[3] == "|":
         event.message = cells[-1]
+        mention(event)
     return event
 
 

@@ -30,14 +30,14 @@ class ElbFormat(PatternFormat):
     name: ClassVar[str] = "elb"
     mentions = False
     patterns = compiled(
-        rf"(?P<message>(?P<type>https?|h2|grpcs|wss?) {_COMMON}{_TLS})(?P<rest>.*)",
-        rf"(?P<message>{_COMMON}{_TLS})(?P<rest>.*)",
+        rf"(?P<message>(?P<type>https?|h2|grpcs|wss?) {_COMMON}{_TLS}(?P<rest>.*))",
+        rf"(?P<message>{_COMMON}{_TLS}(?P<rest>.*))",
         r"(?P<message>(?P<owner>[0-9a-f]{64}) (?P<bucket>[^ ]+) \[(?P<time>[^\]]+)\] (?P<client_ip>[^ ]+) "
         r"(?P<requester>[^ ]+) (?P<request_id>[^ ]+) (?P<operation>[A-Z0-9_.]+) (?P<key>[^ ]+) "
         r'"(?P<request>(?P<http_method>[A-Z]+) (?P<path>[^ "]*)(?: (?P<protocol>[^"]*))?)" '
         r"(?P<status>[0-9]{3}|-) (?P<error_code>[^ ]+) (?P<bytes>[^ ]+) (?P<object_bytes>[^ ]+) (?P<total_ms>[^"
         r" ]+) "
-        r'(?P<turnaround_ms>[^ ]+) "(?P<referrer>[^"]*)" "(?P<user_agent>[^"]*)")(?P<rest>.*)',
+        r'(?P<turnaround_ms>[^ ]+) "(?P<referrer>[^"]*)" "(?P<user_agent>[^"]*)"(?P<rest>.*))',
     )
 
     def finish(self, event: Event) -> Event:

@@ -18,7 +18,8 @@ _FACT: Final = re.compile(
       | (?P<verb>GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS|CONNECT|PROPFIND|TRACE)\ (?P<path>[^\s"]+)
         (?:\ HTTP/(?P<version>[0-9.]+))?
         (?:"?,?:?\ (?P<status>[1-5][0-9]{{2}})\b)?
-      | (?i:user(?:name|\ name|id)?)[\ :=]+['"<\[(]?(?P<user>[A-Za-z0-9_][\w.@\\$-]{{0,63}})
+      | (?i:user(?:name|\ name|id)?)[\ :=]+['"`<\[(]?(?P<user>[A-Za-z0-9_][\w.@\\$-]{{0,63}})
+      | for\ (?:invalid\ user\ |user\ )?['"`]?(?P<named>[A-Za-z0-9_][\w.@-]{{0,63}})['"`]?\ (?=from\b|has\ been\b)
       | (?i:port)[\ :=]+(?P<named_port>[0-9]{{1,5}})\b
       | '(?P<single>[^'\s][^']{{0,98}})'(?!\w)
     )
@@ -94,6 +95,8 @@ def put_facts(event: Event, text: str) -> None:
         elif match["user"] is not None:
             if match["user"].lower() not in _NO_USERS:
                 _keep(found, "user", match["user"].rstrip(".-"))
+        elif match["named"] is not None:
+            _keep(found, "user", match["named"])
         elif match["named_port"] is not None:
             _keep(found, "port", int(match["named_port"]))
         elif match["bracket"] is not None:

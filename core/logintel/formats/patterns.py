@@ -27,6 +27,8 @@ _FIELDS: Final = {
     "line_number": "line_number",
     "stack_trace": "stack_trace",
 }
+#: Metadata that is a number in every format, so that one mapping fits it.
+_NUMBERS: Final = frozenset(("status", "bytes", "client_port", "server_port", "target_port"))
 _NOTHING: Final = frozenset((None, "", "-"))
 _LEAD: Final = re.compile(rf"\[?({STAMP})")
 #: What only a stack trace has at the start of a line.
@@ -107,7 +109,7 @@ class PatternFormat(Format):
             elif name == "pairs":
                 metadata.update(pairs(value))
             else:
-                metadata[name] = value.strip()
+                metadata[name] = int(value) if name in _NUMBERS and value.isdecimal() else value.strip()
         if self.mentions:
             mention(event)
         return event

@@ -69,6 +69,9 @@ class W3cFormat(Format):
         metadata: dict[str, Json] = {_SHARED.get(key, key): value for key, value in values.items() if value != "-"}
         for key in ("date", "time"):
             metadata.pop(key, None)
+        for key in ("status", "bytes"):
+            if isinstance(text := metadata.get(key), str) and text.isdecimal():
+                metadata[key] = int(text)
         return Event(record, record, stamp, metadata=metadata, format="w3c")
 
     def _directive(self, record: str, instant: Clock) -> Event | None:
