@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 from logintel_collector.alert import Alert, Status
 from logintel_collector.printable import printable
-from logintel_collector.store_location import add_location, located
+from logintel_collector.store_location import add_limit, add_location, located
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_alerts import latest_alerts
 from logintel_collector.stores.sqlite_file import open_reader
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("list", help="alerts with their count, first and last event, and why")
     add_location(listing)
     listing.add_argument("--status", type=str.upper, choices=get_args(Status), help="only alerts of this status")
-    listing.add_argument("--limit", type=int, default=20, metavar="N", help="most alerts to show; 0: all (default: 20)")
+    add_limit(listing)
     listing.add_argument("--json", action="store_true", help="whole alerts, one JSON object a line")
 
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """0: done, also when there is no alert; 1: no data."""
     path = located(args)
     with explained(path), closing(open_reader(path)) as connection:
-        alerts = latest_alerts(connection, args.status, args.limit or -1)
+        alerts = latest_alerts(connection, args.status, args.limit)
     if not alerts and not args.json:
         sys.stderr.write("no alerts\n")
     for alert in alerts:

@@ -18,7 +18,7 @@ import orjson
 from logintel.event import Json
 from logintel_collector.printable import printable
 from logintel_collector.query import Query, QueryError, compile_dsl, compile_text, product_mapping
-from logintel_collector.store_location import add_location, located
+from logintel_collector.store_location import add_limit, add_location, located
 from logintel_collector.stores.sqlite_search import Search
 
 EXAMPLES: Final = """
@@ -35,9 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """QUERY, where to look, and how much to show."""
     parser.add_argument("query", metavar="QUERY", help="Lucene query string, or Query DSL that begins with `{`")
     add_location(parser)
-    parser.add_argument(
-        "--limit", type=_limit, default=20, metavar="N", help="most events to show; 0: all (default: 20)"
-    )
+    add_limit(parser)
     parser.add_argument("--count", action="store_true", help="print how many match")
     parser.add_argument("--json", action="store_true", help="whole documents, one JSON object a line")
 
@@ -58,18 +56,12 @@ def run(args: argparse.Namespace) -> int:
             return 0
         show = _as_json if args.json else _as_line
         shown = 0
-        for document in search.documents(query, args.limit or None):
+        for document in search.documents(query, args.limit):
             _write(show(document))
             shown += 1
         if not shown and not args.json and sys.stderr.isatty():
             print("no event matches", file=sys.stderr)  # noqa: T201 - a command's output
     return 0
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, got {text!r}")
-    return int(text)
 
 
 def _compiled(text: str) -> Query:

@@ -1,4 +1,4 @@
-"""Which store a command reads: `--data DIR`, `--config FILE`, or the user's own by default."""
+"""Which store a command reads (`--data`, `--config`, or the user's own by default), and how much of it it shows."""
 
 from __future__ import annotations
 
@@ -19,6 +19,17 @@ def add_location(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, metavar="DIR", help="data directory of `logintel run` (default: ~/.local/state/logintel)"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration that `logintel run` was given")
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    """`--limit`; args.limit is None for all."""
+    parser.add_argument("--limit", type=_limit, default=20, metavar="N", help="most to show; 0: all (default: 20)")
+
+
+def _limit(text: str) -> int | None:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, got {text!r}")
+    return int(text) or None
 
 
 def located(args: argparse.Namespace) -> Path:

@@ -224,6 +224,16 @@ def test_a_wrong_query_is_named_with_an_example(data: Path, query: str, capsys: 
     assert "a query that works: logintel search 'level:ERROR AND timeout'" in err
 
 
+def test_the_store_of_a_configuration(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "logintel.yaml"
+    config.write_text(f"stores: {{sqlite: {{path: {data / 'logintel.sqlite'}}}}}\n")
+    assert main(["search", "log_id:hard-5", "--count", "--config", str(config)]) == 0
+    assert capsys.readouterr().out == "1\n"
+    config.write_text("stores: {sqlite: {pth: x}}\n")
+    assert main(["search", "*", "--config", str(config)]) == 2
+    assert "did you mean 'path'" in capsys.readouterr().err
+
+
 def test_no_data_says_how_to_make_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "*", "--data", str(tmp_path)]) == 1
     assert "make some with `logintel run --once" in capsys.readouterr().err

@@ -41,11 +41,11 @@ def open_alerts(connection: sqlite3.Connection) -> list[Alert]:
     return [_alert(row) for row in rows]
 
 
-def latest_alerts(connection: sqlite3.Connection, status: str | None, limit: int) -> list[Alert]:
-    """At most `limit` alerts (of that status), newest first."""
+def latest_alerts(connection: sqlite3.Connection, status: str | None, limit: int | None) -> list[Alert]:
+    """At most `limit` alerts (None: all), of that status (None: any), newest first."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM alerts WHERE coalesce(status = ?, true) ORDER BY triggered_at DESC, id LIMIT ?",  # noqa: S608
-        (status, limit),
+        (status, -1 if limit is None else limit),
     )
     return [_alert(row) for row in rows]
 

@@ -17,7 +17,7 @@ import orjson
 from logintel_collector.processor import stamp
 from logintel_collector.stores.sqlite_terms import BLOCK_BITS, block_text
 
-#: Blocks deleted in one call: some milliseconds each, so that indexing hardly waits.
+#: Blocks deleted in one call: tens of milliseconds, so that indexing hardly waits.
 _BLOCKS_A_CALL: Final = 512
 #: A notification that every channel is done with is kept so long, for a repeat to find it.
 _TOLD: Final = timedelta(days=1)
