@@ -237,6 +237,32 @@ def test_a_deleted_file_is_read_to_its_end_and_forgotten(log: Path, reader: Read
     assert reader.texts == [*numbers(0, 3), "the last words"]
 
 
+def test_rewritten_while_nothing_of_it_was_handed_over_yet(log: Path, reader: Reader) -> None:
+    """The open record waits for more lines; what comes instead is another file's beginning."""
+    reader.settings["format"] = "auto"
+    append(log, "first of the old")
+    new = [f"{n} of the new" for n in range(50)]
+
+    def rewrite() -> None:
+        log.write_text("".join(f"{text}\n" for text in new))
+
+    async def run() -> None:
+        async with aclosing(reader.input(once=False).batches({})) as batches:
+            async with asyncio.timeout(10):
+                async for batch in batches:
+                    reader.take(batch)
+                    if not batch.events and not reader.taken and log.read_text() != "".join(f"{t}\n" for t in new):
+                        rewrite()  # announced, read, and not handed over
+                    if len(reader.taken) == 51:
+                        return
+
+    asyncio.run(run())
+    streams = [stream for stream, _, _ in reader.taken]
+    assert reader.texts == ["first of the old", *new]
+    assert len(set(streams[1:])) == 1
+    assert streams[0] != streams[1]
+
+
 def test_a_partial_last_line_waits_while_following(log: Path, reader: Reader) -> None:
     append(log, "whole", "par", end="")
     reader.follow(lambda: None, lambda: append(log, "tial"), until=lambda: len(reader.taken) >= 2)

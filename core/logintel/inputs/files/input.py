@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -121,10 +122,10 @@ class FileInput:
         if not found.status.st_size or self._looks_copied(found):
             return
         try:
-            stream = self._open(found.path)
+            stream = self._open(found)
             stream.read()
-        except Replaced:
-            return  # truncated at this very moment: the next look sees what it became
+        except (Replaced, FileNotFoundError):
+            return  # truncated or renamed at this very moment: the next look sees what it became
         except OSError as error:
             self._problem(found.path, error.strerror or str(error))
             return
@@ -223,8 +224,13 @@ class FileInput:
         reference = stream.modified if now - stream.modified > OLD else now
         return Reading(self._zone or reference.astimezone().tzinfo or UTC, reference)
 
-    def _open(self, path: str) -> FileStream:
-        return FileStream.open(path, self.context.formats.create(self.config.format), self.config.encoding)
+    def _open(self, found: Found) -> FileStream:
+        """Raises OSError; FileNotFoundError also when another file has that name now."""
+        stream = FileStream.open(found.path, self.context.formats.create(self.config.format), self.config.encoding)
+        if stream.inode != found.inode:
+            stream.close()
+            raise FileNotFoundError(errno.ENOENT, "renamed meanwhile", found.path)
+        return stream
 
     def _deleted(self, stream: FileStream) -> bool:
         return os.fstat(stream.fd).st_nlink == 0

@@ -39,7 +39,7 @@ class Registry:
     missing   parked streams that the last `settle` found in no file
     """
 
-    opener: Callable[[str], FileStream]
+    opener: Callable[[Found], FileStream]
     open: dict[str, FileStream] = field(default_factory=dict)
     parked: dict[str, Parked] = field(default_factory=dict)
     deferred: bool = False
@@ -53,17 +53,22 @@ class Registry:
         """
         self.deferred = False
         seen = {stream.inode for stream in self.open.values()}
-        by_inode = {parked.cursor.inode: parked for parked in self.parked.values()}
         strangers: list[Found] = []
+        missing = sorted(self.parked.values(), key=lambda parked: -parked.cursor.print.known)
+        by_inode: dict[Inode, list[Parked]] = {}
+        for parked in missing:  # several streams may have had an inode: each truncation ended one
+            by_inode.setdefault(parked.cursor.inode, []).append(parked)
         for found in files:
-            parked = by_inode.get(found.inode)
-            if found.inode in seen or (parked and self._still(parked, found)):
-                by_inode.pop(found.inode, None)
+            if found.inode in seen:
+                continue
+            owner = next((parked for parked in by_inode.get(found.inode, ()) if self._still(parked, found)), None)
+            if owner:
+                missing.remove(owner)
             else:
                 strangers.append(found)
-        for parked in by_inode.values():
+        for parked in missing:
             strangers = [found for found in strangers if not self._adopt(parked, found)]
-        self.missing = [parked for parked in by_inode.values() if parked.name in self.parked]
+        self.missing = [parked for parked in missing if parked.name in self.parked]
         for found in strangers:
             if self.full:
                 self.deferred = True
@@ -106,13 +111,11 @@ class Registry:
         stream.close()
 
     def copied(self, found: Found) -> bool:
-        """Whether the file looks like the copy that copytruncate is about to truncate the original of."""
+        """Whether the file looks like a copy, whole or in the making, that copytruncate makes of a known file."""
         return any(
-            stream.position
-            and found.path != stream.path
-            and _beside(found.path, stream.path)
-            and _holds(found, stream.cursor())
-            for stream in self.open.values()
+            _beside(found.path, stream.path) and _same_head(found, stream.head) for stream in self.open.values()
+        ) or any(
+            _beside(found.path, parked.cursor.path) and _holds(found, parked.cursor) for parked in self.parked.values()
         )
 
     def _still(self, parked: Parked, found: Found) -> bool:
@@ -121,7 +124,7 @@ class Registry:
         if self.full:
             self.deferred = True
             return True
-        return self._resume(parked, found.path)
+        return self._resume(parked, found)
 
     @property
     def full(self) -> bool:
@@ -140,11 +143,11 @@ class Registry:
             return False
         if renamed and parked.unchanged(found):
             return True
-        return self._resume(parked, found.path)
+        return self._resume(parked, found)
 
-    def _resume(self, parked: Parked, path: str) -> bool:
+    def _resume(self, parked: Parked, found: Found) -> bool:
         try:
-            stream = self.opener(path)
+            stream = self.opener(found)
         except OSError:
             return False
         if not parked.cursor.fits(stream.fd):
@@ -159,15 +162,25 @@ class Registry:
 
 
 def _beside(path: str, original: str) -> bool:
-    return path.startswith(os.path.splitext(original)[0])
+    return path != original and path.startswith(os.path.splitext(original)[0])
+
+
+def _same_head(found: Found, head: bytes) -> bool:
+    size = min(len(head), found.status.st_size)
+    return _of(found, lambda fd: os.pread(fd, size, 0) == head[:size])
 
 
 def _holds(found: Found, cursor: FileCursor) -> bool:
+    return bool(cursor.print.known) and _of(found, cursor.fits)
+
+
+def _of(found: Found, holds: Callable[[int], bool]) -> bool:
+    """What `holds` says of the open file; False when it is gone."""
     try:
         fd = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return cursor.fits(fd)
+        return holds(fd)
     finally:
         os.close(fd)

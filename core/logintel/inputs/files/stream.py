@@ -135,8 +135,9 @@ class FileStream:
         return bool(data)
 
     def _unchanged_before(self) -> bool:
-        known = self.tail[-64:]
-        return os.pread(self.fd, len(known), self.position - len(known)) == known
+        """Whether the bytes before those just read are still the ones that were read before."""
+        known = self.pending[-64:] if len(self.pending) >= 64 else (self.tail[-64:] + self.pending)[-64:]
+        return os.pread(self.fd, len(known), self.position + len(self.pending) - len(known)) == known
 
     def portion(self) -> Portion:
         """The whole records in what was read, up to the cut if there is one."""
