@@ -12,6 +12,7 @@ _CLIENT = r"\[client (?P<client_ip>[^ \]]*?)(?::(?P<client_port>[0-9]+))?\] "
 
 class ApacheErrorFormat(PatternFormat):
     name: ClassVar[str] = "apache_error"
+    begins = "["
     patterns = compiled(
         rf"\[(?P<time>{STAMP})\] \[(?:(?P<module>[\w-]*):)?(?P<level>[a-z]+[0-9]?)\] (?:\[pid (?P<pid>[0-9]+)"
         rf"(?::tid (?P<thread>[0-9]+))?\] )?"

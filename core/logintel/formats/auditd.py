@@ -11,6 +11,7 @@ from logintel.formats.patterns import PatternFormat, compiled
 
 class AuditdFormat(PatternFormat):
     name: ClassVar[str] = "auditd"
+    begins = "nt"
     patterns = compiled(
         r"(?:node=(?P<node>[^ ]+) )?type=(?P<type>[^ ]+) msg=audit\((?P<time>[0-9]{10}\.[0-9]{3}):"
         r"(?P<sequence>[0-9]+)\): ?(?P<message>(?:user )?(?P<pairs>.*))",

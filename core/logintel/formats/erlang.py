@@ -10,6 +10,7 @@ from logintel.timestamps import STAMP
 
 class ErlangFormat(PatternFormat):
     name: ClassVar[str] = "erlang"
+    needs = (" <", "REPORT")
     patterns = compiled(
         rf"=(?P<level>[A-Z]+) REPORT==== (?P<time>{STAMP}) === ?(?P<message>.*)",
         rf"(?P<time>{STAMP}) \[(?P<level>[a-z]+)\] (?:(?P<context>Undefined) )?<(?P<thread>[0-9.]+)>(?:@"

@@ -11,6 +11,7 @@ from logintel.levels import LETTERS
 
 class HanaFormat(PatternFormat):
     name: ClassVar[str] = "hana"
+    begins = "["
     #: d debug, i info, w warning, e error, f fatal (SAP HANA Administration Guide, traces).
     levels: ClassVar[dict[str, Level]] = {letter.lower(): level for letter, level in LETTERS.items()}
     patterns = compiled(

@@ -15,6 +15,7 @@ _TIME = r"(?P<time>(?:[0-9]{2}){2,4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9})"
 
 class KlogFormat(PatternFormat):
     name: ClassVar[str] = "klog"
+    begins = "IWEFD"
     levels = LETTERS
     patterns = compiled(
         rf"(?P<level>[IWEFD]){_TIME} +(?P<thread>[0-9]+) (?P<file>[^ :\]]+):(?P<line_number>[0-9]+)\] ?(?P<message>.*)",

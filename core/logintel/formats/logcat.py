@@ -12,6 +12,7 @@ _TIME = r"(?P<time>(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[
 
 class LogcatFormat(PatternFormat):
     name: ClassVar[str] = "logcat"
+    begins = "0123456789"
     levels = LETTERS
     patterns = compiled(
         rf"{_TIME} +(?P<pid>[0-9]+) +(?P<thread>[0-9]+) (?P<level>[VDIWEFA]) (?P<class_>[^:]*?) *: ?(?P<message>.*)",

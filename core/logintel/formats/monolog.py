@@ -10,4 +10,5 @@ from logintel.timestamps import STAMP
 
 class MonologFormat(PatternFormat):
     name: ClassVar[str] = "monolog"
+    begins = "["
     patterns = compiled(rf"\[(?P<time>{STAMP})\] (?P<class_>[\w-]+)\.(?P<level>[A-Z]+): (?P<message>.*)")

@@ -19,6 +19,7 @@ _COMMAND = (
 
 class MysqlFormat(PatternFormat):
     name: ClassVar[str] = "mysql"
+    begins = "0123456789"
     patterns = compiled(
         # 2026-11-22T10:00:00.123456Z 0 [Warning] [MY-010055] [Server] text
         rf"{_TIME}\s+(?:(?P<thread>[0-9]+) )?\[(?P<level>Note|Warning|ERROR|System|Error)\] (?:\["

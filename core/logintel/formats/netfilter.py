@@ -14,6 +14,7 @@ _PART: Final = re.compile(r"([A-Z]{2,10})=([^ ]*)|(?<= )(DF|MF|CE|SYN|ACK|FIN|RS
 class NetfilterFormat(PatternFormat):
     name: ClassVar[str] = "netfilter"
     mentions = False
+    needs = ("IN=",)
     patterns = compiled(
         r"(?P<message>(?:\[ *(?P<uptime>[0-9]+\.[0-9]+)\] )?(?P<prefix>[^=]{0,200}?)(?P<packet>\bIN=[^ ]* "
         r"(?:PHYSIN=[^ ]* )?OUT=[^ ]* .*))",

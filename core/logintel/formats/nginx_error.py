@@ -17,6 +17,7 @@ _REQUEST: Final = re.compile(r"([A-Z]{1,20}) ([^ ]+)(?: HTTP/([0-9.]+))?")
 
 class NginxErrorFormat(PatternFormat):
     name: ClassVar[str] = "nginx_error"
+    begins = "0123456789"
     patterns = compiled(
         r"(?P<time>[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) \[(?P<level>[a-z]+)\] (?P<pid>[0-9]+)#"
         r"(?P<thread>[0-9]+): (?:\*(?P<connection>[0-9]+) )?(?P<message>.*)",

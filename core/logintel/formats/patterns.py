@@ -59,6 +59,10 @@ class PatternFormat(Format):
     patterns: ClassVar[tuple[re.Pattern[str], ...]] = ()
     #: Patterns for what stands behind a line's leading time, so that the time is matched once for all of them.
     stamped: ClassVar[tuple[re.Pattern[str], ...]] = ()
+    #: What a record can begin with; empty: anything.
+    begins: ClassVar[str] = ""
+    #: A first line without any of these cannot match; none named: all are tried. Cheaper than a pattern that fails.
+    needs: ClassVar[tuple[str, ...]] = ()
     #: What this format's letters or words mean; None: the words that all programs use.
     levels: ClassVar[Mapping[str, Level] | None] = None
     #: Whether the message is prose, whose pairs and facts become metadata.
@@ -72,8 +76,12 @@ class PatternFormat(Format):
         return StackTraces()
 
     def _decode(self, record: str, instant: Clock) -> Event | None:
+        if self.begins and record[:1] not in self.begins:
+            return None
         head, _, rest = record.partition("\n")
         head = head.removesuffix("\r")
+        if self.needs and not any(word in head for word in self.needs):
+            return None
         for pattern in self.patterns:
             if (match := pattern.match(head)) is not None and (
                 event := self._event(record, match, instant)

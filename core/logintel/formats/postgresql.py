@@ -16,6 +16,21 @@ _TIMED: Final = re.compile(r"duration: ([0-9.]+) ms")
 
 class PostgresqlFormat(PatternFormat):
     name: ClassVar[str] = "postgresql"
+    needs = (
+        "LOG:",
+        "ERROR:",
+        "FATAL:",
+        "WARNING:",
+        "DETAIL:",
+        "STATEMENT:",
+        "HINT:",
+        "PANIC:",
+        "NOTICE:",
+        "INFO:",
+        "CONTEXT:",
+        "DEBUG",
+        "QUERY:",
+    )
     patterns = compiled(
         # %h? %m [%p] %q%u@%d, Debian's default and its relatives
         rf"(?:(?P<client_ip>[0-9a-fA-F.:]+) )?(?P<time>{STAMP})(?: (?P<zone>[A-Z]{{2,5}}))? \[(?P<pid>[0-9]+)"

@@ -15,6 +15,7 @@ _MESSAGE: Final = r"(?P<message>.*)"
 
 class PythonFormat(PatternFormat):
     name: ClassVar[str] = "python"
+    needs = ("INFO", "WARN", "ERROR", "DEBUG", "CRITICAL", "FATAL", "NOTSET", "TRACE", "SUCCESS")
     #: What stands after the time that most lines begin with, in a bracket or not.
     stamped = compiled(
         # 2026-11-22 10:00:00,123 - name - LEVEL - text

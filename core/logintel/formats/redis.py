@@ -12,6 +12,7 @@ _TIME = r"(?P<time>[0-9]{1,2} [A-Z][a-z]{2} (?:[0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9
 
 class RedisFormat(PatternFormat):
     name: ClassVar[str] = "redis"
+    begins = "0123456789["
     #: The levels' marks: debug, verbose, notice, warning.
     levels: ClassVar[dict[str, Level]] = {".": "DEBUG", "-": "DEBUG", "*": "INFO", "#": "WARN"}
     patterns = compiled(

@@ -9,6 +9,7 @@ from logintel.formats.patterns import PatternFormat, compiled
 
 class RubyFormat(PatternFormat):
     name: ClassVar[str] = "ruby"
+    begins = "DIWEFAUS"
     patterns = compiled(
         r"(?P<severity>[DIWEFAU]), \[(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:]{8}(?:\.[0-9]+)?) #"
         r"(?P<pid>[0-9]+)\] +(?P<level>[A-Z]+) -- (?P<class_>[^:]*): (?:\[(?P<request_id>[0-9a-f-]{36})\] )?"

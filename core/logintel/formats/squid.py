@@ -9,6 +9,7 @@ from logintel.formats.patterns import PatternFormat, compiled
 
 class SquidFormat(PatternFormat):
     name: ClassVar[str] = "squid"
+    begins = "0123456789"
     mentions = False
     patterns = compiled(
         r"(?P<message>(?P<time>[0-9]{10}\.[0-9]{3}) +(?P<elapsed_ms>-?[0-9]+) (?P<client_ip>[^ ]+) "
