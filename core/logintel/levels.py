@@ -6,21 +6,15 @@ from typing import Final
 
 from logintel.event import Event, Level
 
-#: Words as programs write them, upper case (syslog: RFC 5424, 6.2.1; java.util.logging.Level; PostgreSQL's LOG).
-WORDS: Final[dict[str, Level]] = {
-    **dict.fromkeys(
-        ("TRACE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3", "DEBUG4", "DEBUG5", "FINE", "FINER", "FINEST", "VERBOSE"),
-        "DEBUG",
-    ),
-    **dict.fromkeys(("TRC", "DBG", "DEB", "VRB", "TRIVIA", "FINEST", "DIAG", "DBUG", "VERB"), "DEBUG"),
-    **dict.fromkeys(("INFO", "INFORMATION", "INFORMATIONAL", "INF", "NOTICE", "NOTE", "LOG", "CONFIG"), "INFO"),
-    **dict.fromkeys(("NOTICE", "NTC", "NOTIF", "NOTIFICATION", "STATUS", "HINT", "SUCCESS"), "INFO"),
-    **dict.fromkeys(("WARN", "WARNING", "WRN", "WARNINGS"), "WARN"),
-    **dict.fromkeys(("ERROR", "ERR", "SEVERE", "ERRO", "ERRORS", "FAILURE", "EROR"), "ERROR"),
-    **dict.fromkeys(
-        ("FATAL", "CRITICAL", "CRIT", "CRT", "ALERT", "EMERG", "EMERGENCY", "PANIC", "DPANIC", "FTL"), "FATAL"
-    ),
+_NAMES: Final[dict[Level, str]] = {
+    "DEBUG": "TRACE DEBUG DEBUG1 DEBUG2 DEBUG3 DEBUG4 DEBUG5 FINE FINER FINEST VERBOSE TRC DBG DEB VRB DIAG",
+    "INFO": "INFO INFORMATION INFORMATIONAL INF NOTICE NOTE LOG CONFIG NTC NOTIF STATUS HINT SUCCESS",
+    "WARN": "WARN WARNING WRN",
+    "ERROR": "ERROR ERR SEVERE ERRO FAILURE",
+    "FATAL": "FATAL CRITICAL CRIT CRT ALERT EMERG EMERGENCY PANIC DPANIC FTL",
 }
+#: Words as programs write them, upper case (syslog: RFC 5424, 6.2.1; java.util.logging.Level; PostgreSQL's LOG).
+WORDS: Final[dict[str, Level]] = {word: level for level, words in _NAMES.items() for word in words.split()}
 #: Letters of formats that document one: klog, logcat, MongoDB, Ruby's Logger, etcd.
 LETTERS: Final[dict[str, Level]] = {
     "T": "DEBUG", "V": "DEBUG", "D": "DEBUG", "I": "INFO", "N": "INFO", "W": "WARN", "E": "ERROR",

@@ -63,6 +63,8 @@ EXAMPLES: list[tuple[str, str, str | None, str | None, str | None, dict[str, Any
      {"class": "org.apache.Catalina", "method": "start", "thread": "main"}, {}),
     ("java", "INFO  [main] 2026-11-22 10:00:00,123 Daemon.java:68 - cassandra", "10:00:00", "INFO", "cassandra",
      {"class": "Daemon", "line_number": 68, "thread": "main"}, {"file": "Daemon.java"}),
+    ("websphere", "[11/22/26 10:00:00:031 GMT] 0000004c ApplicationMg A   WSVR0221I: started", "10:00:00", "INFO", "started",
+     {"thread": "0000004c", "class": "ApplicationMg"}, {"code": "WSVR0221I", "level_text": "A"}),
     ("jul", "Nov 22, 2026 10:00:00 AM org.apache.Catalina start\nINFO: two lines", "10:00:00", "INFO", "two lines",
      {"class": "org.apache.Catalina", "method": "start"}, {}),
     ("python", "2026-11-22 10:00:00,123 - shop.db - WARNING - slow", "10:00:00", "WARN", "slow", {"class": "shop.db"}, {"level_text": "WARNING"}),

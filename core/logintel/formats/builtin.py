@@ -36,6 +36,7 @@ from logintel.formats.squid import SquidFormat
 from logintel.formats.syslog import SyslogFormat
 from logintel.formats.text import TextFormat
 from logintel.formats.w3c import W3cFormat
+from logintel.formats.websphere import WebsphereFormat
 from logintel.hooks import hookimpl
 
 #: Formats that carry no record of another format, the most special first; text takes what the others leave.
@@ -52,6 +53,7 @@ LEAVES: tuple[type[Format], ...] = (
     LogfmtFormat,
     JulFormat,
     JavaFormat,
+    WebsphereFormat,
     PythonFormat,
     PostgresqlFormat,
     MysqlFormat,

@@ -19,6 +19,22 @@ _MESSAGE: Final = r"(?P<message>.*)"
 
 class JavaFormat(PatternFormat):
     name: ClassVar[str] = "java"
+    needs = (
+        "INFO",
+        "WARN",
+        "ERROR",
+        "DEBUG",
+        "TRACE",
+        "FATAL",
+        "SEVERE",
+        "FINE",
+        "CONFIG",
+        "NOTICE",
+        "CRIT",
+        "ALERT",
+        "EMERG",
+        "OFF",
+    )
     #: What stands after the time that most lines begin with, in a bracket or not.
     stamped = compiled(
         # Spring Boot: 2026-11-22 10:00:00.123  INFO 1 --- [app] [main] o.s.b.SpringApplication : Started
@@ -52,8 +68,6 @@ class JavaFormat(PatternFormat):
         rf" {_LEVEL} +\((?P<thread>[^)]*)\) \[(?P<context>[^\]]*)\] (?P<class_>[\w.$]+) {_MESSAGE}",
         # sonarqube: 2026.11.22 10:00:00 INFO  ce[][o.s.ce.app.CeServer] text
         rf" {_LEVEL} +(?P<process>\w+)\[(?P<context>[^\]]*)\]\[(?P<class_>[^\]]+)\] {_MESSAGE}",
-        # WebSphere: [10/30/18 19:40:59:031 GMT] 0000004c ApplicationMg A   text
-        rf"\] (?P<thread>[0-9a-f]{{8}}) (?P<class_>[\w.$]+) +(?P<event_type>[A-Z]) +{_MESSAGE}",
         # tab separated (presto): 2026-11-22T10:00:00.123Z<TAB>INFO<TAB>thread<TAB>logger<TAB>text
         rf"\t{_LEVEL} *\t(?P<thread>[^\t]*)\t(?P<class_>[\w.$]+)\t{_MESSAGE}",
     )
