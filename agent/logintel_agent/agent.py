@@ -83,7 +83,7 @@ class Agent:
         if source.replayable():
             yield Reading(config.name, *common)
         if source.pushed():
-            yield Receiving(f"{config.name}/spool", *common, worker / "spool" / config.name)
+            yield Receiving(config.name, *common, worker / "spool" / config.name)
 
     async def _keep(self, way: Way, stop: asyncio.Event) -> None:
         """Run one way of one source; start it again from its cursors when it fails."""
@@ -94,7 +94,7 @@ class Agent:
             try:
                 await _until(stop, delivery, way.run(delivery, once=self.context.once))
             except Exception as error:  # noqa: BLE001 - a plugin is foreign code: whatever it raises, the others go on
-                self._failed(way.name, error)
+                self._failed(way.source, error)
                 if self.context.once:
                     return
                 with suppress(TimeoutError):

@@ -22,13 +22,18 @@ SPOOL_BYTES: Final = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Way(ABC):
-    """One way of one source. `name` is its own in the checkpoint; `make` makes a new instance of the source."""
+    """One way of the source that is named `source`; `make` makes a new instance of it."""
 
-    name: str
+    source: str
     make: Callable[[], Source]
     envelope: Envelope
     checkpoint: Checkpoint
     producer: Producer
+
+    @property
+    def name(self) -> str:
+        """Its own name in the checkpoint."""
+        return self.source
 
     def delivery(self) -> Delivery:
         """A new delivery, which starts behind what is saved."""
@@ -54,6 +59,11 @@ class Receiving(Way):
     """A source that is sent to: what it accepts is on disk before the sender is answered, and delivered from there."""
 
     directory: Path
+
+    @property
+    def name(self) -> str:
+        """See Way. No source has such a name."""
+        return f"{self.source}/spool"
 
     async def run(self, delivery: Delivery, *, once: bool) -> None:
         """See Way. In a run that ends nothing is received: what an earlier run kept is delivered."""

@@ -43,6 +43,7 @@ class SourceContext:
     once     the run ends when all input is read (`--once`)
     formats  every format that is installed
     now      the clock, UTC
+    own      directory that the agent itself writes to: reading files of it would feed on itself
     report   tells a person what cannot be read, in one line: what, why, what to do; it fails a run that ends
     notice   tells a person what was left out on purpose
     """
@@ -50,6 +51,7 @@ class SourceContext:
     once: bool = False
     formats: FormatRegistry = field(default_factory=FormatRegistry)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    own: str | None = None
     report: Callable[[str], None] = lambda text: _log.error("input_refused", reason=text)
     notice: Callable[[str], None] = lambda text: _log.warning("input_skipped", reason=text)
 

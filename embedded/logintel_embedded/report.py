@@ -141,7 +141,7 @@ def _alerts(alerts: list[Alert]) -> Iterator[str]:
     alerts.sort(key=lambda alert: (_SEVERITIES.index(alert.severity), alert.triggered_at))
     yield f"{_count(len(alerts), 'alert')}:"
     for alert in alerts[:_ROWS]:
-        yield f"  {alert.severity:8}  {alert.title}: {alert.metadata.get('reason', alert.description)}"
+        yield f"  {alert.severity:8}  {alert.metadata['rule']}: {alert.metadata['reason']}"
     if len(alerts) > _ROWS:
         yield f"  … and {len(alerts) - _ROWS:,} more"
     yield ""

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
             problems.append(text)
             say(text)
 
-    embedded.context = SourceContext(once=args.once, formats=plugins.formats, report=report, notice=say)
+    embedded.context = SourceContext(once=args.once, formats=plugins.formats, own=str(data), report=report, notice=say)
     seconds = asyncio.run(_run(embedded, progress))
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(summary(embedded.tally, seconds, embedded.total_indexed)) + b"\n")

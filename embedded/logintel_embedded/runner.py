@@ -140,7 +140,7 @@ class Embedded:
     async def _drained(self, bus: LocalBus, stop: asyncio.Event) -> None:
         """Until everything on the bus is stored; after a stop not longer than the deadline, since the bus keeps it."""
         waited = 0.0
-        while bus.lag().records and waited < STOP_DEADLINE:  # noqa: ASYNC110 - the bus has no event for this
+        while bus.lag().records and waited < STOP_DEADLINE:
             await asyncio.sleep(LOOK_EVERY)
             waited += LOOK_EVERY if stop.is_set() else 0
 

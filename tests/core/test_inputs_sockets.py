@@ -67,7 +67,7 @@ class Served:
     def __init__(self, address: str, refusals: int = 0) -> None:
         self.events: list[Event] = []
         self.refusals = refusals
-        self.input = SocketInput([Address.parse(address)], FORMATS.create("auto"), READING, self.accept)
+        self.input = SocketInput([Address.parse(address)], FORMATS.create("auto"), lambda: READING, self.accept)
 
     async def accept(self, events: Sequence[Event]) -> None:
         if self.refusals:

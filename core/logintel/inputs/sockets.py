@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, NamedTuple, TypeAlias
@@ -113,7 +113,7 @@ class SocketInput:
 
     addresses: Sequence[Address]
     form: Format
-    reading: Reading
+    reading: Callable[[], Reading]
     accept: Accept
     bound: list[Address] = field(default_factory=list)
     dropped: int = 0
@@ -179,7 +179,7 @@ class SocketInput:
     def _events(self, records: Sequence[tuple[bytes, bool]], peer: str) -> Iterator[Event]:
         texts = [data.decode("utf-8", "backslashreplace").rstrip("\r\n\0") for data, _ in records]
         kept = [(text, cut) for text, (_, cut) in zip(texts, records, strict=True) if text and not text.isspace()]
-        decoded = decode_records(self.form, [text for text, _ in kept], self.reading)
+        decoded = decode_records(self.form, [text for text, _ in kept], self.reading())
         for item, (_, cut) in zip(decoded, kept, strict=True):
             for event in item if isinstance(item, tuple) else (item,):
                 event.metadata["peer"] = peer

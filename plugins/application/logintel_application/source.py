@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import UTC
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -54,8 +55,10 @@ class ApplicationSource(Source):
 
     async def serve(self, accept: Accept) -> None:
         """Receive on the addresses of `listen`."""
-        now = self.context.now()
-        reading = Reading(self.config.zone() or now.astimezone().tzinfo or now.tzinfo, now)
         form = self.context.formats.create(self.config.format)
         addresses = [Address.parse(text) for text in self.config.listen]
-        await SocketInput(addresses, form, reading, accept).run()
+        await SocketInput(addresses, form, self._reading, accept).run()
+
+    def _reading(self) -> Reading:
+        now = self.context.now()
+        return Reading(self.config.zone() or now.astimezone().tzinfo or UTC, now)

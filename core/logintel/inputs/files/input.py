@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import glob
 import os
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -106,7 +107,7 @@ class FileInput:
 
     async def _look(self) -> list[Batch]:
         """Look for files: resume those that are known, announce those that are new, end those that are gone."""
-        found = await asyncio.to_thread(scan, self.config.paths, self.config.exclude)
+        found = await asyncio.to_thread(scan, self.config.paths, self._exclude())
         self._scanned = time.monotonic()
         for path, reason in found.problems.items():
             self._problem(path, reason)
@@ -116,6 +117,10 @@ class FileInput:
                 _log.warning("file_gone", path=parked.cursor.path, read_up_to=parked.cursor.print.offset)
             batches.append(Batch((), None, parked.name, ended=True))
         return batches
+
+    def _exclude(self) -> tuple[str, ...]:
+        own = self.context.own
+        return (*self.config.exclude, f"{glob.escape(own)}/*") if own else self.config.exclude
 
     def _meet(self, found: Found) -> Iterator[Batch]:
         """A file that is not known yet: announce its stream, unless it must wait or is no text."""
