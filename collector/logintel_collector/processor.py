@@ -19,13 +19,18 @@ from logintel_collector.document import Document
 
 _LEVELS: Final = frozenset((*get_args(Level), None))
 _STAMP: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
-#: The category that a format stands for. A format that carries anything (json, logfmt, plain) says nothing.
+#: The category that a format stands for. One that carries anything (json, logfmt, text, container) says nothing.
 _FORMAT_CATEGORIES: Final = {
-    "access": "access",
-    "syslog": "system",
-    "java": "application",
-    "jul": "application",
-    "python": "application",
+    name: category
+    for category, names in {
+        "access": ("access", "elb", "haproxy", "squid", "w3c"),
+        "application": ("erlang", "java", "jul", "monolog", "python", "ruby"),
+        "audit": ("auditd",),
+        "database": ("hana", "mongodb", "mysql", "mysql_slow", "postgresql", "redis"),
+        "security": ("cef", "netfilter"),
+        "system": ("syslog",),
+    }.items()
+    for name in names
 }
 #: The category that a source type stands for, where the format says nothing.
 _SOURCE_CATEGORIES: Final = {"application": "application"}

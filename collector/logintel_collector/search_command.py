@@ -88,7 +88,9 @@ def _as_line(document: dict[str, Json]) -> str:
     padded = f"{level:5}"
     if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         padded = f"\x1b[{colour}m{padded}\x1b[0m"
-    return f"{document['timestamp']} {padded} {printable(str(source))} {printable(str(document['message']))}"
+    first, *more = str(document["message"]).splitlines() or [""]
+    message = f"{first} [{len(more)} more line{'s' if len(more) > 1 else ''}]" if more else first
+    return f"{document['timestamp']} {padded} {printable(str(source))} {printable(message)}"
 
 
 def _write(line: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from logintel.config.load import load
-from logintel.config.whole import whole_model
 from logintel.paths import default_data_dir
-from logintel_collector.config import CollectorConfig
-from logintel_collector.stores.sqlite import FILE_NAME
+from logintel_collector.stores.sqlite_file import FILE_NAME
+
+if TYPE_CHECKING:
+    from logintel_collector.config import CollectorConfig
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
@@ -37,4 +37,8 @@ def located(args: argparse.Namespace) -> Path:
     data: Path = args.data or default_data_dir()
     if args.config is None:
         return data / FILE_NAME
-    return cast(CollectorConfig, load(whole_model(), args.config, data)).stores.sqlite.path
+    # Reading configuration takes longer than a search: only who names a file pays for it.
+    from logintel.config.load import load  # noqa: PLC0415
+    from logintel.config.whole import whole_model  # noqa: PLC0415
+
+    return cast("CollectorConfig", load(whole_model(), args.config, data)).stores.sqlite.path

@@ -219,6 +219,7 @@ def test_an_accepted_range_may_be_without_end() -> None:
     [
         ({"category": "audit", "format": "syslog"}, "audit"),
         ({"format": "access", "source_type": "application"}, "access"),
+        ({"format": "mysql_slow"}, "database"),
         ({"format": "json", "source_type": "application"}, "application"),
         ({"format": "json", "source_type": "orders"}, None),
         ({"category": 5}, None),

@@ -203,7 +203,7 @@ def test_count_of_everything_is_total_indexed(
 def test_a_line_for_a_person(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search", "log_id:hard-5 OR log_id:hard-8", "--data", str(data)]) == 0
     assert capsys.readouterr().out == (
-        "2026-11-22T10:00:00.000008Z -     hard nul\\x00byte\n2026-11-22T10:00:00.000005Z -     hard one\\ntwo\n"
+        "2026-11-22T10:00:00.000008Z -     hard nul\\x00byte\n2026-11-22T10:00:00.000005Z -     hard one [1 more line]\n"
     )
 
 

@@ -14,14 +14,12 @@ from logintel_collector.alert import Alert, Changes, RuleState
 from logintel_collector.notifier.outbox import PendingNotification
 from logintel_collector.processor import Processed, stamp
 from logintel_collector.rules.rule import Rule
-from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention
+from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_apply import READER, next_document_id, save
 from logintel_collector.stores.sqlite_file import open_writer, transaction
 from logintel_collector.stores.sqlite_retention import Retention
 
-#: The file's name inside a data directory.
-FILE_NAME: Final = "logintel.sqlite"
 #: Streams that sent nothing for so long are forgotten; nobody replays events that old.
 _IDLE: Final = timedelta(days=30)
 _Params = ParamSpec("_Params")
@@ -129,7 +127,7 @@ class Store:
 
     def _save_rules(self, rules: Sequence[Rule]) -> None:
         with transaction(self._connection):
-            sqlite_alerts.save_rules(self._connection, rules, stamp(self._clock()))
+            sqlite_rules.save_rules(self._connection, rules, stamp(self._clock()))
 
     def _offset(self) -> int:
         row = self._connection.execute("SELECT position FROM bus_offsets WHERE reader = ?", (READER,)).fetchone()

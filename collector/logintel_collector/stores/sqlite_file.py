@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from logintel_collector.stores.errors import StoreMissing, StoreNewer, StoreOlder, explained
 
+#: The file's name inside a data directory.
+FILE_NAME: Final = "logintel.sqlite"
 #: Seconds that a writer waits for another one (a `logintel alerts` command) before it gives up.
 _BUSY_TIMEOUT: Final = 10.0
 _NAME: Final = re.compile(r"([0-9]{4})_([a-z0-9_]+)\.sql")
