@@ -27,7 +27,8 @@ lint: $(INSTALLED) ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-corpus: $(INSTALLED) ## Measure the formats on a corpus of real logs (CORPUS=../shared/corpus)
+corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=../shared/corpus): run each through, measure the formats
+	@CORPUS=$(CORPUS) $(BIN)/python -m pytest tests/corpus
 	@$(BIN)/python $(CORPUS)/score.py --logintel $(BIN)/logintel
 
 test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose
