@@ -71,6 +71,7 @@ def test_the_collector_waits_until_there_is_room(tmp_path: Path, records: Record
             limit_pages(store, 10)
             step = asyncio.create_task(collector.step(2000))
             while collector.stalled is None:
+                assert not step.done(), step.result()
                 await asyncio.sleep(0.01)
             assert "no room" in collector.stalled
             assert not step.done()
