@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,11 +14,9 @@ from typing import Any, Final
 import structlog
 
 from logintel.bus import Producer
-from logintel.event import Envelope, Json
 from logintel.hooks import Plugins
-from logintel.identity import source_id
 from logintel.refused import Refused
-from logintel.source import Source, SourceConfig, SourceContext
+from logintel.source import SourceConfig, SourceContext, envelope
 from logintel_agent.checkpoint import Checkpoint, machine_id
 from logintel_agent.delivery import Delivery
 from logintel_agent.way import Reading, Receiving, Way
@@ -79,7 +76,7 @@ class Agent:
         """How the source's events come to the bus: read, received, or both."""
         make = partial(self.plugins.sources[config.type], config, self.context)
         source = make()
-        common = make, envelope(source, config, self.installation), checkpoint, self.producer
+        common = make, envelope(config, self.installation, host_local=source.host_local), checkpoint, self.producer
         if source.replayable():
             yield Reading(config.name, *common)
         if source.pushed():
@@ -110,21 +107,6 @@ class Agent:
         for reason in reasons:
             kind = "" if isinstance(reason, Refused) else f"{type(reason).__name__}: "
             self.context.report(f"source {name}: {kind}{reason}")
-
-
-def envelope(source: Source, config: SourceConfig, installation: str) -> Envelope:
-    """What every event of the source carries."""
-    host = config.host or socket.gethostname()
-    metadata: dict[str, Json] = {
-        "source_type": config.type,
-        "source": config.name,
-        "host": host,
-        "service": config.service or config.name,
-    }
-    if config.environment:
-        metadata["environment"] = config.environment
-    identity = source_id(installation, config.name, host if source.host_local else None)
-    return Envelope(identity, metadata, config.tags)
 
 
 async def _until(stop: asyncio.Event, delivery: Delivery, work: Coroutine[Any, Any, None]) -> None:

@@ -6,22 +6,21 @@ Each line: {"event": as it would be sent, "lines": [first, last] (from 1; null w
 from __future__ import annotations
 
 import argparse
-import codecs
-import itertools
 import os
-import re
 import sys
-import zoneinfo
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final
 
 import orjson
 
 from logintel.event import Envelope, Event, TimestampOrigin, encode
-from logintel.formats import Format, Framer, Reading, decode_records
-from logintel.identity import Identity, identify, source_id
+from logintel.formats import Format, Reading
+from logintel.identity import identify
+from logintel.inputs.files.decoding import events_of
+from logintel.inputs.files.records import Stretch, records
+from logintel.inputs.files.text import TextCodec, codec_of
 from logintel.refused import Refused
 
 EXAMPLES: Final = """
@@ -29,30 +28,8 @@ logintel parse /var/log/syslog
 logintel parse --format java --timezone Europe/Berlin server.log
 journalctl -o json | logintel parse --format json -
 """
-
-#: Lines that are framed and decoded in one go.
-_BATCH: Final = 4096
-#: Byte order marks, the longer ones first: UTF-32's begins with UTF-16's.
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-
-#: Bytes that are no text in the encoding, on their way through the decoder: U+DC00 and the byte.
-_DAMAGE: Final = re.compile("[\udc00-\udcff]")
-
-
-class Record(NamedTuple):
-    """A record's text, its first and last line (from 1), and whether bytes in it were no text."""
-
-    text: str
-    first: int
-    last: int
-    damaged: bool
+#: Bytes read at once.
+_BLOCK: Final = 1 << 20
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the file to read; - is standard input")
     parser.add_argument("--source", metavar="TYPE", default="application", help="source type (default: application)")
     parser.add_argument("--format", metavar="NAME", default="auto", help="format of the records (default: auto)")
-    parser.add_argument("--timezone", metavar="TZ", default="UTC", help="zone of stamps that name none (default: UTC)")
+    parser.add_argument(
+        "--timezone", metavar="TZ", default="local", help="zone of stamps that name none (default: the host's)"
+    )
     parser.add_argument(
         "--encoding", metavar="NAME", help="encoding where no byte order mark tells it (default: utf-8)"
     )
@@ -69,21 +48,29 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the events to standard output; the exit code."""
+    from logintel.hooks import load_plugins  # noqa: PLC0415 - plugins are loaded when a command needs them
+    from logintel.inputs.files.config import FileInputConfig  # noqa: PLC0415 - as above
+    from logintel.source import envelope  # noqa: PLC0415 - as above
+
+    plugins = load_plugins()
     try:
-        format_ = _format(args.format)
-        reading = Reading(_zone(args.timezone), _now(args.now))
-        encoding = _encoding(args.encoding)
+        now = _now(args.now)
+        format_ = plugins.formats.create(args.format)
+        _known("source type", args.source, plugins.sources)
+        config = FileInputConfig(
+            name="parse", type=args.source, paths=(args.file,), timezone=args.timezone, encoding=args.encoding
+        )
     except (LookupError, ValueError) as error:
-        sys.stderr.write(f"logintel parse: {error}\n")
+        sys.stderr.write(f"logintel parse: {_reason(error)}\n")
         return 2
+    reading = Reading(config.zone() or now.astimezone().tzinfo or UTC, now)
+    out = _Output(args.file, envelope(config, "logintel", host_local=True), format_, reading)
     try:
-        with _opened(args.file) as stream:
-            records = _records(_lines(stream, encoding), format_.framer())
-            fallback = _fallback(stream, reading, named=args.file != "-")
-            envelope = Envelope(source_id("parse", args.file, None), {"source_type": args.source})
-            for events, spans in _decoded(records, format_, reading):
-                identities = identify(args.file.encode("utf-8", "surrogateescape"), spans)
-                sys.stdout.buffer.writelines(_encoded(events, spans, identities, envelope, fallback))
+        with sys.stdin.buffer if args.file == "-" else Path(args.file).open("rb") as stream:
+            if args.file != "-":
+                out.starts_at(datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC), "mtime")
+            for stretch, line in _stretches(stream, config.encoding, format_):
+                sys.stdout.buffer.writelines(out.encoded(stretch, line))
             sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
@@ -92,131 +79,60 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-class _Fallback:
-    """The stamp of events that state none: the last one that did, else the file's own time, else now."""
+def _stretches(stream: BinaryIO, told: str | None, form: Format) -> Iterator[tuple[Stretch, int]]:
+    """Whole records, as the file input finds them, and the number of lines before each stretch."""
+    data = stream.read(_BLOCK)
+    codec = codec_of(data, told)
+    base, line = codec.bom, 0
+    data = data[base:]
+    final = False
+    while data or not final:
+        stretch = records(data, base, codec, form.framer(), final=final) if data else None
+        if stretch and stretch.used:
+            yield stretch, line
+            line += _line_ends(data[: stretch.used], codec)
+            base, data = base + stretch.used, data[stretch.used :]
+        else:
+            block = stream.read(_BLOCK)
+            data, final = data + block, not block
 
-    def __init__(self, stamp: str, origin: TimestampOrigin) -> None:
-        self._stamp = stamp
-        self._origin = origin
 
-    def verdict(self, event: Event) -> tuple[str, TimestampOrigin]:
+def _line_ends(data: bytes, codec: TextCodec) -> int:
+    return data.count(b"\n") if codec.width == 1 else data.decode(codec.name, "replace").count("\n")
+
+
+class _Output:
+    """Events as the agent would send them. One that states no time gets that of the one before, or the file's."""
+
+    def __init__(self, name: str, envelope: Envelope, form: Format, reading: Reading) -> None:
+        self._stream = name.encode("utf-8", "surrogateescape")
+        self._name = name
+        self._envelope = envelope
+        self._form = form
+        self._reading = reading
+        self.starts_at(reading.reference, "received")
+
+    def starts_at(self, moment: datetime, origin: TimestampOrigin) -> None:
+        """The stamp of events before the first that states one."""
+        self._stamp = f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        self._origin: TimestampOrigin = origin
+
+    def encoded(self, stretch: Stretch, line: int) -> Iterator[bytes]:
+        """A line of output for each event; `line` lines stand before the stretch."""
+        events, numbers = events_of(self._form, stretch, self._reading)
+        identities = identify(self._stream, [stretch.spans[number] for number in numbers])
+        for event, number, identity in zip(events, numbers, identities, strict=True):
+            event.metadata["log_file"] = self._name
+            first, last = stretch.lines[number]
+            sent = encode(event, *self._verdict(event), identity, self._envelope)
+            place = line + first + 1, line + last + 1
+            yield b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *place, orjson.dumps(event.format))
+
+    def _verdict(self, event: Event) -> tuple[str, TimestampOrigin]:
         if event.timestamp is None:
             return self._stamp, self._origin
         self._stamp, self._origin = event.timestamp, "previous"
         return event.timestamp, "record"
-
-
-def _fallback(stream: BinaryIO, reading: Reading, *, named: bool) -> _Fallback:
-    moment = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC) if named else reading.reference
-    return _Fallback(f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", "mtime" if named else "received")
-
-
-def _decoded(
-    records: Iterator[Record], format_: Format, reading: Reading
-) -> Iterator[tuple[list[Event], list[tuple[int, int]]]]:
-    """Events and the lines of each, batch by batch."""
-    while batch := list(itertools.islice(records, _BATCH)):
-        events: list[Event] = []
-        spans: list[tuple[int, int]] = []
-        for entry, record in zip(decode_records(format_, [r.text for r in batch], reading), batch, strict=True):
-            for event in entry if isinstance(entry, tuple) else (entry,):
-                if record.damaged:
-                    event.tags.append("_damaged")
-                    event.metadata["decode_error"] = "bytes that are no text in the encoding stand as \\xNN"
-                events.append(event)
-                spans.append((record.first, record.last))
-        yield events, spans
-
-
-def _encoded(
-    events: Sequence[Event],
-    spans: Sequence[tuple[int, int]],
-    identities: Iterator[Identity],
-    envelope: Envelope,
-    fallback: _Fallback,
-) -> Iterator[bytes]:
-    """A line of output for each event."""
-    for event, span, identity in zip(events, spans, identities, strict=True):
-        sent = encode(event, *fallback.verdict(event), identity, envelope)
-        yield b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *span, orjson.dumps(event.format))
-
-
-def _records(lines: Iterator[str], framer: Framer) -> Iterator[Record]:
-    """Each record. Blank lines between records belong to none."""
-    held: list[str] = []
-    number = 0
-    first = 1
-    while batch := list(itertools.islice(lines, _BATCH)):
-        cut = 0
-        for start in framer.starts(batch):
-            if record := _record([*held, *batch[cut:start]], first):
-                yield record
-            held, cut, first = [], start, number + start + 1
-        held += batch[cut:]
-        number += len(batch)
-    if record := _record(held, first):
-        yield record
-
-
-def _record(lines: Sequence[str], first: int) -> Record | None:
-    """The record of some lines, without blank ones around it; None where all are blank."""
-    end = len(lines)
-    while end and not lines[end - 1].strip():
-        end -= 1
-    start = 0
-    while start < end and not lines[start].strip():
-        start += 1
-    if not end:
-        return None
-    text = "\n".join(lines[start:end])
-    mended = text if text.isascii() else _DAMAGE.sub(lambda match: f"\\x{ord(match[0]) - 0xDC00:02x}", text)
-    return Record(mended, first + start, first + end - 1, mended is not text and mended != text)
-
-
-def _lines(stream: BinaryIO, encoding: str | None) -> Iterator[str]:
-    """The lines, LF-separated, without it; a CR before it stays out too."""
-    head = stream.read(4)
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    name = marked or encoding or "utf-8"
-    decoder = codecs.getincrementaldecoder(name)(_keep_bytes.__name__)
-    rest = ""
-    for block in itertools.chain((head,), iter(lambda: stream.read(1 << 20), b"")):
-        rest += decoder.decode(block)
-        *whole, rest = rest.split("\n")
-        for line in whole:
-            yield line.removesuffix("\r")
-    if rest := rest + decoder.decode(b"", final=True):
-        yield rest.removesuffix("\r")
-
-
-def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
-    """Error handler of the decoder: each byte as one character of the range that `_DAMAGE` finds again."""
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
-
-
-codecs.register_error(_keep_bytes.__name__, _keep_bytes)
-
-
-def _opened(path: str) -> BinaryIO:
-    return sys.stdin.buffer if path == "-" else Path(path).open("rb")
-
-
-def _format(name: str) -> Format:
-    """Raises LookupError that lists the known names."""
-    from logintel.hooks import load_plugins  # noqa: PLC0415 - plugins are loaded when a command needs them
-
-    return load_plugins().formats.create(name)
-
-
-def _zone(name: str) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise LookupError(
-            f"unknown time zone {name!r}; known are the IANA names, for example UTC, Europe/Berlin"
-        ) from None
 
 
 def _now(text: str | None) -> datetime:
@@ -229,13 +145,17 @@ def _now(text: str | None) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _encoding(name: str | None) -> str | None:
-    if name is None:
-        return None
-    try:
-        codecs.lookup(name)
-    except LookupError:
-        raise LookupError(
-            f"unknown encoding {name!r}; known are Python's names, for example utf-8, utf-16-le, cp1252"
-        ) from None
-    return name
+def _known(kind: str, name: str, names: object) -> None:
+    """Raises LookupError that lists the known names."""
+    assert hasattr(names, "__iter__")
+    if name not in set(names):
+        raise LookupError(f"unknown {kind} {name!r}; known: {', '.join(sorted(names))}")
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in one line: pydantic's report without its frame."""
+    from pydantic import ValidationError  # noqa: PLC0415 - as in `run`
+
+    if isinstance(error, ValidationError):
+        return "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
+    return str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from abc import ABC
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ from pydantic import Field
 
 from logintel.batch import Accept, Batch, Cursor
 from logintel.config.section import Section
+from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
+from logintel.identity import source_id
 
 _log = structlog.get_logger(__name__)
 
@@ -101,3 +104,17 @@ class Source(ABC):
     def pushed(self) -> bool:
         """Whether this source is sent to: the agent then runs `serve`, and keeps what it accepts in a spool."""
         return type(self).serve is not Source.serve
+
+
+def envelope(config: SourceConfig, installation: str, *, host_local: bool) -> Envelope:
+    """What every event of a source carries. `host_local`: see Source."""
+    host = config.host or socket.gethostname()
+    metadata: dict[str, Json] = {
+        "source_type": config.type,
+        "source": config.name,
+        "host": host,
+        "service": config.service or config.name,
+    }
+    if config.environment:
+        metadata["environment"] = config.environment
+    return Envelope(source_id(installation, config.name, host if host_local else None), metadata, config.tags)

@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -106,8 +107,6 @@ def test_on_another_machine_ids_are_new_and_cursors_kept(tmp_path: Path) -> None
 
 def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
-    from zlib import crc32
-
     body = b'{"v":99,"machine":"machine"}'
     path.write_bytes(b"%08x %b\n" % (crc32(body), body))
     with pytest.raises(Refused, match="newer logintel"):

@@ -43,7 +43,8 @@ def test_any_event_survives_the_wire(event: Event) -> None:
     assert body["message"] == visible(event.message or event.raw)
     assert body["tags"] == ["eu", *map(visible, event.tags)]
     assert (body["log_id"], body["timestamp"], body["level"]) == (IDENTITY.log_id, STAMP, event.level)
-    assert set(map(visible, event.metadata)) <= set(body["metadata"])
+    assert isinstance(body["metadata"], dict)
+    assert set(map(visible, event.metadata)) <= body["metadata"].keys()
 
 
 @given(EVENTS)
@@ -56,7 +57,7 @@ def test_what_the_agent_knows_wins_over_what_a_log_claims(event: Event) -> None:
 
 @given(st.binary(max_size=60) | st.builds(orjson.dumps, st.dictionaries(st.text(), st.integers(0, 9) | st.text())))
 def test_what_is_no_event_is_refused_with_a_reason(value: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         decode(value)
 
 

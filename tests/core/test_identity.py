@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ OFFSETS = st.integers(0, 2**46 - 1)
 def spans(draw: st.DrawFn) -> list[tuple[int, int]]:
     """Spans as a source gives them: in order, some shared by several events."""
     marks = sorted(draw(st.lists(OFFSETS, min_size=2, max_size=12, unique=True)))
-    pairs = list(zip(marks, marks[1:], strict=False))
+    pairs = list(pairwise(marks))
     return [pair for pair in pairs for _ in range(draw(st.integers(1, 3)))]
 
 

@@ -39,7 +39,7 @@ def code(*words: str) -> int:
 
 def test_events_with_their_lines(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     (path := tmp_path / "shop.log").write_text(LOG)
-    found = parse(capfdbinary, "--timezone", "Europe/Berlin", "--source", "custom", str(path))
+    found = parse(capfdbinary, "--timezone", "Europe/Berlin", str(path))
     assert [(item["lines"], item["format"]) for item in found[:2]] == [([1, 1], "java"), ([3, 5], "java")]
     first, second = found[0]["event"], found[1]["event"]
     assert (first["timestamp"], first["level"], first["message"]) == (
@@ -48,7 +48,7 @@ def test_events_with_their_lines(tmp_path: Path, capfdbinary: pytest.CaptureFixt
         "order 17 placed",
     )
     assert first["parsed_fields"] == {"thread": "main", "class": "shop.Orders"}
-    assert first["metadata"]["source_type"] == "custom"
+    assert first["metadata"]["source_type"] == "application"
     assert first["metadata"]["timestamp_from"] == "record"
     assert second["parsed_fields"]["stack_trace"].endswith("(Stock.java:42)")
     assert second["raw_log"] == "\n".join(LOG.split("\n")[2:5])
@@ -106,7 +106,7 @@ def test_an_empty_file_has_no_events(tmp_path: Path, capfdbinary: pytest.Capture
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [(("--format", "jsno"), "known: access"), (("--timezone", "Nowhere/At_all"), "IANA"), (("--encoding", "utf-9"), "utf-8"),
+    [(("--format", "jsno"), "known: access"), (("--source", "applicaton"), "known: application"), (("--timezone", "Nowhere/At_all"), "Europe/Berlin"), (("--encoding", "utf-9"), "utf-8"),
      (("--now", "soon"), "ISO 8601")],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(

@@ -30,10 +30,12 @@ def inputs() -> dict[str, list[Path]]:
     ("family", "files"), inputs().items(), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_run_once(tmp_path: Path, family: str, files: list[Path]) -> None:
-    run = [*COMMAND, "run", "--once", "--json", "--data", tmp_path]
+    run = [*COMMAND, "run", "--once", "--json", "--data", str(tmp_path)]
     done = subprocess.run([*run, *files], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["events_indexed"] == summary["total_indexed"] == summary["events_read"] >= len(files)
-    count = subprocess.run([*COMMAND, "search", "*", "--count", "--data", tmp_path], capture_output=True, check=True)
+    count = subprocess.run(
+        [*COMMAND, "search", "*", "--count", "--data", str(tmp_path)], capture_output=True, check=True
+    )
     assert int(count.stdout) == summary["total_indexed"], family

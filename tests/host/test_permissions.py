@@ -20,7 +20,7 @@ def test_an_unreadable_file_among_good_ones(tmp_path: Path) -> None:
     for path in (secret, closed):
         path.chmod(0o700)
         os.chown(path, NOBODY, NOBODY)
-    run = [sys.executable, "-m", "logintel", "run", "--once", "--json", "--data", tmp_path / "data"]
+    run = [sys.executable, "-m", "logintel", "run", "--once", "--json", "--data", str(tmp_path / "data")]
     done = subprocess.run(
         ["setpriv", f"--bounding-set={POWERS}", f"--inh-caps={POWERS}", *run, f"{tmp_path}/*.log", closed],
         capture_output=True,

@@ -16,13 +16,12 @@ from typing import Final
 import structlog
 
 from logintel.batch import Batch, Cursor
-from logintel.event import Event
-from logintel.formats import Reading, decode_records
-from logintel.identity import Span
+from logintel.formats import Reading
 from logintel.inputs.files.config import FileInputConfig
+from logintel.inputs.files.decoding import events_of
 from logintel.inputs.files.discovery import Found, scan
 from logintel.inputs.files.registry import Parked, Registry
-from logintel.inputs.files.stream import FileCursor, FileStream, Portion, Replaced
+from logintel.inputs.files.stream import FileCursor, FileStream, Replaced
 from logintel.inputs.files.text import HEAD_BYTES, is_binary
 from logintel.source import InputExhausted, SourceContext
 
@@ -206,23 +205,12 @@ class FileInput:
             portion = stream.portion()
             if stream.position == before:
                 return
-            events, spans = self._decode(stream, portion)
+            events, numbers = events_of(stream.format, portion, self._reading(stream))
             if events:
+                for event in events:
+                    event.metadata["log_file"] = stream.path
+                spans = [portion.spans[number] for number in numbers]
                 yield Batch(events, stream.cursor().to_json(), stream.name, spans)
-
-    def _decode(self, stream: FileStream, portion: Portion) -> tuple[list[Event], list[Span]]:
-        events: list[Event] = []
-        spans: list[Span] = []
-        decoded = decode_records(stream.format, portion.texts, self._reading(stream))
-        for item, span in zip(decoded, portion.spans, strict=True):
-            for event in item if isinstance(item, tuple) else (item,):
-                event.metadata["log_file"] = stream.path
-                events.append(event)
-                spans.append(span)
-        if portion.cut:
-            for event in events:
-                event.tags.append("_cut")
-        return events, spans
 
     def _reading(self, stream: FileStream) -> Reading:
         now = self.context.now()

@@ -23,7 +23,8 @@ class Stretch:
     spans  their (start, end) in the file
     lines  the (first, last) line of each, counted from 0 at the start of the stretch
     used   bytes that need not be read again; the rest begins a record that is not whole yet
-    cut    whether the last record is a piece of a line over the limit
+    cut    whether the record is a piece of a line over the limit
+    damaged  which records held bytes that are not of the encoding
     """
 
     texts: Sequence[str]
@@ -31,6 +32,7 @@ class Stretch:
     lines: Sequence[Span]
     used: int
     cut: bool = False
+    damaged: frozenset[int] = frozenset()
 
 
 def records(data: bytes, base: int, codec: TextCodec, framer: Framer, *, final: bool) -> Stretch:
@@ -43,7 +45,7 @@ def records(data: bytes, base: int, codec: TextCodec, framer: Framer, *, final: 
     whole = len(data) if final else codec.whole_lines(data)
     if len(data) - whole > MAX_LINE:
         final = True  # the line after these is too long and so a record of its own: the one before it is closed
-    texts, lengths = codec.lines(data[:whole] if whole < len(data) else data)
+    texts, lengths, damaged = codec.lines(data[:whole] if whole < len(data) else data)
     if max(lengths, default=len(data)) > MAX_LINE:
         before = next((place for place, length in enumerate(lengths) if length > MAX_LINE), 0)
         if not before:
@@ -57,13 +59,17 @@ def records(data: bytes, base: int, codec: TextCodec, framer: Framer, *, final: 
     used = (offsets[-1] if closed else offsets[starts[-1]]) - base
     bounds = [*starts, len(texts)] if closed else list(starts)
     if len(bounds) == len(texts) + 1 and "" not in texts:
-        return Stretch(texts, list(pairwise(offsets)), [(n, n) for n in range(len(texts))], used)
+        lines = [(place, place) for place in range(len(texts))]
+        return Stretch(texts, list(pairwise(offsets)), lines, used, damaged=frozenset(damaged))
     places = [(first, _last_written(texts, first, end)) for first, end in pairwise(bounds)]
     return Stretch(
         [texts[first] if first == last else "\n".join(texts[first : last + 1]) for first, last in places],
         [(offsets[first], offsets[last + 1]) for first, last in places],
         places,
         used,
+        damaged=frozenset(n for n, (first, last) in enumerate(places) if damaged.intersection(range(first, last + 1)))
+        if damaged
+        else frozenset(),
     )
 
 
@@ -72,8 +78,8 @@ def _piece(data: bytes, base: int, codec: TextCodec) -> Stretch:
     size = codec.piece(data, MAX_LINE)
     if not data[:size].strip(b"\0"):
         return Stretch((), (), (), size)  # a hole, as truncation under a writer without O_APPEND leaves it
-    texts, _ = codec.lines(data[:size])
-    return Stretch(texts, [(base, base + size)], [(0, 0)], size, cut=True)
+    texts, _, damaged = codec.lines(data[:size])
+    return Stretch(texts, [(base, base + size)], [(0, 0)], size, cut=True, damaged=frozenset(damaged))
 
 
 def _last_written(texts: Sequence[str], first: int, end: int) -> int:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 from logintel.event import Json
 from logintel.formats import Format
-from logintel.identity import Span
 from logintel.inputs.files.fingerprint import HEAD, TAIL, Fingerprint, ends, from_json, of
-from logintel.inputs.files.records import records
+from logintel.inputs.files.records import Stretch, records
 from logintel.inputs.files.text import HEAD_BYTES, TextCodec, codec_of
 
 #: Bytes read from one file in its turn; also what bounds a batch.
@@ -62,14 +60,6 @@ class FileCursor:
 
 class Replaced(Exception):
     """The file no longer holds what was read of it: it was truncated, or written anew in place."""
-
-
-class Portion(NamedTuple):
-    """Whole records of a file, in order."""
-
-    texts: Sequence[str]
-    spans: Sequence[Span]
-    cut: bool
 
 
 @dataclass(slots=True)
@@ -139,7 +129,7 @@ class FileStream:
         known = self.pending[-64:] if len(self.pending) >= 64 else (self.tail[-64:] + self.pending)[-64:]
         return os.pread(self.fd, len(known), self.position + len(self.pending) - len(known)) == known
 
-    def portion(self) -> Portion:
+    def portion(self) -> Stretch:
         """The whole records in what was read, up to the cut if there is one."""
         data, final = self.pending, False
         if self.cut is not None:
@@ -147,7 +137,7 @@ class FileStream:
             data = data[: self.cut - self.position]
         stretch = records(data, self.position, self.codec, self.format.framer(), final=final)
         self._advance(stretch.used)
-        return Portion(stretch.texts, stretch.spans, stretch.cut)
+        return stretch
 
     def announcement(self) -> Json | None:
         """A cursor that must be saved before more is sent, if there is one: the saved one does not know as much of the

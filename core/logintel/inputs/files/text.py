@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -16,6 +16,14 @@ _BOMS: Final = (
 )
 #: Bytes of a file's head that decide its encoding and whether it is text at all.
 HEAD_BYTES: Final = 1024
+
+
+class Lines(NamedTuple):
+    """Lines without their ends: the texts, the byte length of each with its end, and which held damaged bytes."""
+
+    texts: list[str]
+    lengths: list[int]
+    damaged: set[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +51,55 @@ class TextCodec:
             end = data.rfind(self.newline, 0, end + len(self.newline) - 1)
         return end + self.width if end >= 0 else 0
 
-    def lines(self, data: bytes) -> tuple[list[str], Sequence[int]]:
-        """The lines of `data` (the last may lack its line end), and the byte length of each with its line end.
+    def lines(self, data: bytes) -> Lines:
+        """The lines of `data`; the last may lack its line end.
 
         Bytes that are not of the encoding become visible `\\xNN`, so that nothing is dropped. Leading NULs, which are
         holes in the file and no text, go.
         """
-        if self.width > 1:
-            return self._wide_lines(data)
+        lines = self._wide_lines(data) if self.width > 1 else self._narrow_lines(data)
+        if not lines.lengths[-1]:
+            lines.texts.pop()
+            lines.lengths.pop()
+        return lines
+
+    def _narrow_lines(self, data: bytes) -> Lines:
         parts = data.split(b"\n")
         lengths = [len(part) + 1 for part in parts]
         lengths[-1] -= 1
-        if data.isascii():
-            texts = data.decode("ascii").split("\n")
-        elif self.name == "utf-8":
-            texts = data.decode("utf-8", "backslashreplace").split("\n")
-        else:
-            texts = [part.decode(self.name, "backslashreplace") for part in parts]
-        if not lengths[-1]:
-            texts.pop()
-            lengths.pop()
+        damaged: set[int] = set()
+        try:
+            whole = data.decode("ascii" if data.isascii() else self.name)
+            texts = whole.split("\n")
+        except UnicodeDecodeError:
+            texts = []
+        if len(texts) != len(parts):
+            texts, damaged = self._one_by_one(parts)
         if b"\0" in data:
             texts = [text.lstrip("\0") for text in texts]
         if b"\r" in data:
             texts = [text.removesuffix("\r") for text in texts]
-        return texts, lengths
+        return Lines(texts, lengths, damaged)
 
-    def _wide_lines(self, data: bytes) -> tuple[list[str], Sequence[int]]:
+    def _one_by_one(self, parts: Sequence[bytes]) -> tuple[list[str], set[int]]:
+        texts = []
+        damaged = set()
+        for place, part in enumerate(parts):
+            try:
+                texts.append(part.decode(self.name))
+            except UnicodeDecodeError:
+                texts.append(part.decode(self.name, "backslashreplace"))
+                damaged.add(place)
+        return texts, damaged
+
+    def _wide_lines(self, data: bytes) -> Lines:
         whole = data.decode(self.name, "surrogatepass" if len(data) % self.width == 0 else "backslashreplace")
         texts = whole.split("\n")
         lengths = [len(text.encode(self.name, "surrogatepass")) + self.width for text in texts]
         lengths[-1] = len(data) - sum(lengths[:-1])
-        if not lengths[-1]:
-            texts.pop()
-            lengths.pop()
-        return [text.removesuffix("\r").encode("utf-8", "backslashreplace").decode() for text in texts], lengths
+        mended = [text.removesuffix("\r").encode("utf-8", "backslashreplace").decode() for text in texts]
+        damaged = {place for place, text in enumerate(texts) if mended[place] != text.removesuffix("\r")}
+        return Lines(mended, lengths, damaged)
 
     def piece(self, data: bytes, limit: int) -> int:
         """Where to cut a line that is longer than `limit` bytes so that no character is cut."""
