@@ -72,7 +72,7 @@ def run(command: str, workspace: Path) -> subprocess.CompletedProcess[str]:
     path = f"{workspace}/.venv/bin:{os.environ['PATH']}"
     env = {"PATH": path, "HOME": str(workspace), "LANG": "C.UTF-8"}
     return subprocess.run(
-        ["bash", "-c", command], cwd=workspace, env=env, check=False, timeout=120,
+        ["bash", "-c", command], cwd=workspace, env=env, check=False, timeout=600,
         text=True, capture_output=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -69,7 +69,7 @@ class Run:
             agent = Agent(self.directory / "agent", "test", [self.config], self.plugins, bus.producer(), self.context)
             stop = asyncio.Event()
             running = asyncio.create_task(agent.run(stop))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while condition and not condition():
                     await asyncio.sleep(0.01)
                 if condition:

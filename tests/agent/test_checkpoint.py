@@ -140,7 +140,7 @@ def test_a_full_disk_keeps_what_was_saved_and_the_rest_is_saved_later(tmp_path: 
     path = tmp_path / "checkpoint"
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True, timeout=300, check=True
     )
     refused, kept = (int(line.split()[1]) for line in done.stdout.splitlines())
     assert 0 < refused == kept < 19

@@ -78,7 +78,7 @@ class Reader:
         async def run() -> None:
             pulling = asyncio.create_task(pull())
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     for step in steps:
                         await asyncio.sleep(0.08)
                         step()
@@ -248,7 +248,7 @@ def test_rewritten_while_nothing_of_it_was_handed_over_yet(log: Path, reader: Re
 
     async def run() -> None:
         async with aclosing(reader.input(once=False).batches({})) as batches:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for batch in batches:
                     reader.take(batch)
                     if not batch.events and not reader.taken and log.read_text() != "".join(f"{t}\n" for t in new):

@@ -81,7 +81,7 @@ class Served:
         return self.input.bound[0].port
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.events) < count:
                 await asyncio.sleep(0.005)
 

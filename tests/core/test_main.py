@@ -86,7 +86,7 @@ def logintel(site: Path, *arguments: str, **extra: str) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
 
 
@@ -190,7 +190,7 @@ def test_an_interrupt_ends_quietly(site: Path) -> None:
         assert process.stdout
         assert process.stdout.readline() == b"waiting\n"
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=300)
     assert (process.returncode, stderr) == (130, b"")
 
 

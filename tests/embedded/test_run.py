@@ -43,7 +43,9 @@ class Done:
 
 
 def logintel(*args: str | Path, cwd: Path | None = None) -> Done:
-    done = subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True, timeout=60, cwd=cwd, check=False)
+    done = subprocess.run(
+        [*COMMAND, *map(str, args)], capture_output=True, text=True, timeout=300, cwd=cwd, check=False
+    )
     assert "Traceback" not in done.stderr + done.stdout
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -273,7 +275,7 @@ def watching(data: Path, tmp_path: Path) -> Iterator[Any]:
 
 
 def eventually(condition: Any) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -286,7 +288,7 @@ def test_it_watches_until_stopped_and_says_what_it_did(data: Path, log: Path, wa
         out.write("2026-11-22 10:00:02 WARN three\n")
     eventually(lambda: count(data, "level:WARN") == 1)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["events_indexed"] == 3
     assert once(data, log).summary["events_read"] == 0
@@ -320,7 +322,7 @@ def test_what_is_received_is_indexed_and_a_port_in_use_stops_nothing_else(
             sender.sendall(b"".join(b"<14>Nov 22 10:00:00 web app: message %d\n" % n for n in range(1000)))
         eventually(lambda: count(data, "metadata.source:net") == 1000)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert f"source taken: cannot listen on tcp://127.0.0.1:{taken}: " in err
     assert "choose another address" in err
@@ -336,7 +338,7 @@ def test_what_a_killed_run_received_is_indexed_by_the_next(tmp_path: Path, data:
         f"sources: [{{name: net, type: application, listen: ['tcp://127.0.0.1:{port}'], format: plain}}]\n"
     )
     process = watching("--config", config)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while True:
         try:
             sender = socket.create_connection(("127.0.0.1", port), timeout=10)
@@ -373,7 +375,7 @@ def test_progress_is_shown_on_a_terminal_only(data: Path, tmp_path: Path) -> Non
             break
         shown += part
     os.close(keyboard)
-    assert process.wait(30) == 0
+    assert process.wait(300) == 0
     assert process.stdout is not None
     with process.stdout:
         assert b"\x1b" not in process.stdout.read()

@@ -34,14 +34,14 @@ def test_a_full_disk_is_said_waited_out_and_costs_nothing(small: Path, tmp_path:
             stdout=subprocess.PIPE,
             stderr=stderr,
         )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while "waits" not in (said := (tmp_path / "stderr").read_text()):
         assert process.poll() is None, said
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert "no room" in said or "No space left" in said
     subprocess.run(["mount", "-o", "remount,size=200m", small], check=True)
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=600)
     said = (tmp_path / "stderr").read_text()
     assert process.returncode == 0, said
     assert "Traceback" not in said

@@ -86,7 +86,7 @@ def test_every_number_is_found_once(tmp_path: Path, seed: int) -> None:
         kills += 1
     thread.join()
     done = start(data, str(tmp_path / "app.log*"), "--once", "--json")
-    out, err = done.communicate(timeout=120)
+    out, err = done.communicate(timeout=600)
     assert done.returncode == 0, err
     summary = orjson.loads(out.splitlines()[-1])
     assert set(writer.rotations) == {"rename", "copytruncate"}
