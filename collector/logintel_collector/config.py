@@ -24,8 +24,8 @@ class SqliteConfig(Section):
 class RetentionConfig(Section):
     """How much is kept; the oldest goes first, by whichever bound is met first."""
 
-    days: Annotated[int, Field(description="Age in days, by the events' own date.", ge=1)] = 30
-    bytes: Annotated[Size, Field(description="Room for all events.")] = Size("10GiB")
+    days: Annotated[int, Field(description="Age in days, counted from an event's arrival.", ge=1)] = 30
+    bytes: Annotated[Size, Field(description="Room for all events.")] = Size("5GiB")
 
 
 class StoresConfig(Section):

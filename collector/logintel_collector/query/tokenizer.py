@@ -90,10 +90,11 @@ def tokenize(text: str) -> list[str]:
 
 def _cut(text: str, classes: str, pattern: re.Pattern[str]) -> Iterator[str]:
     """Words of `text`, each the longest that fits into MAX_LENGTH units from its start."""
-    at = 0
-    while match := pattern.search(classes, at):
+    at = run_end = 0
+    while match := _within(text, classes, pattern, at, run_end) or pattern.search(classes, at):
         start, end = match.span()
         if _units(text[start:end]) > MAX_LENGTH:
+            run_end = end  # the rest of it is not searched again for each piece
             match = pattern.match(classes, start, _window(text, start))
             end = match.end() if match else start
         word = text[start:end]
@@ -102,6 +103,11 @@ def _cut(text: str, classes: str, pattern: re.Pattern[str]) -> Iterator[str]:
             continue
         yield word
         at = end
+
+
+def _within(text: str, classes: str, pattern: re.Pattern[str], at: int, run_end: int) -> re.Match[str] | None:
+    """The next piece of a run that is too long and ends at `run_end`; None outside of one."""
+    return pattern.match(classes, at, _window(text, at)) if at < run_end else None
 
 
 def _units(text: str) -> int:

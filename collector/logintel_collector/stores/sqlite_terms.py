@@ -35,7 +35,15 @@ def block_text(sources: Iterable[Mapping[str, Json]]) -> str:
     if not text.isascii():
         # Some letters have an ASCII one in lower case (the Kelvin sign). The others become "?", which is in no word.
         text = lower(text).encode("ascii", "replace").decode("ascii")
-    cut = {word for part in texts if _has_long_word(part) for word in index_terms(part)}
+    # The tokenizer joins nothing across blanks: only the long words need a look at where it cuts them.
+    cut = {
+        run
+        for part in texts
+        if _has_long_word(part)
+        for word in part.split()
+        if len(word) >= _SHORT
+        for run in index_terms(word)
+    }
     return "\n".join([text, *cut])
 
 
