@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from logintel.event import Json
-from logintel_collector.alert import Alert
+from logintel_collector.alert import Alert, Notification
 from logintel_embedded.tally import Tally
 
 _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
@@ -23,15 +23,21 @@ class Progress:
     """One line that is written over itself, on a terminal only. Logs are written through it, above the line."""
 
     out: TextIO
-    started: float = field(default_factory=time.monotonic)
+    _looked: float = field(default_factory=time.monotonic)
+    _read: int = 0
+    _rate: float = 0.0
     _shown: bool = False
 
-    def show(self, sent: int, tally: Tally, note: str = "") -> None:
-        """Show how far it is."""
+    def show(self, sent: int, tally: Tally) -> None:
+        """Show how far it is, and how fast it was of late."""
         if not self.out.isatty():
             return
-        rate = tally.read / max(time.monotonic() - self.started, 0.001)
-        text = f"{sent:,} read · {tally.indexed:,} indexed · {len(tally.alerts):,} alerts · {rate:,.0f} events/s{note}"
+        now = time.monotonic()
+        latest = (tally.read - self._read) / max(now - self._looked, 0.001)
+        self._rate = latest if self._rate == 0 else 0.8 * self._rate + 0.2 * latest
+        self._looked, self._read = now, tally.read
+        alerts = _count(len(tally.alerts), "alert")
+        text = f"{sent:,} read · {tally.indexed:,} indexed · {alerts} · {self._rate:,.0f} events/s"
         self.out.write(f"\r\x1b[2K{text}")
         self.out.flush()
         self._shown = True
@@ -55,6 +61,31 @@ class Progress:
             self.out.write("\r\x1b[2K")
             self.out.flush()
             self._shown = False
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The notifier's log channel for a person who watches; where the summary shows the alerts, they are not told twice.
+
+    quiet  the run ends with a summary soon
+    """
+
+    out: Progress
+    quiet: bool
+    name: str = "log"
+    timeout: float = 1.0
+
+    async def tell(self, notification: Notification) -> None:
+        """See Channel."""
+        alert = notification.body["alert"]
+        assert isinstance(alert, dict)
+        assert isinstance(alert["metadata"], dict)
+        if not self.quiet:
+            what = f"{alert['metadata']['rule']}: {alert['metadata']['reason']}"
+            self.out.write(f"{alert['severity']} alert {notification.body['occasion']}: {what}\n")
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 def summary(tally: Tally, seconds: float, total_indexed: int) -> dict[str, Json]:

@@ -28,7 +28,7 @@ from logintel.paths import default_data_dir
 from logintel.refused import Refused
 from logintel.source import SourceConfig, SourceContext
 from logintel_embedded.config import EmbeddedConfig
-from logintel_embedded.report import Progress, lines, summary
+from logintel_embedded.report import Progress, Screen, lines, summary
 from logintel_embedded.runner import Embedded
 
 EXAMPLES: Final = """
@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
             say(text)
 
     embedded.context = SourceContext(once=args.once, formats=plugins.formats, own=str(data), report=report, notice=say)
+    if progress.isatty():
+        embedded.log = Screen(progress, quiet=args.once)
     seconds = asyncio.run(_run(embedded, progress))
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(summary(embedded.tally, seconds, embedded.total_indexed)) + b"\n")

@@ -21,7 +21,7 @@ from logintel.source import SourceContext
 from logintel_agent.agent import Agent
 from logintel_collector.alerter import Alerter
 from logintel_collector.embedded_step import EmbeddedCollector, Step
-from logintel_collector.notifier.channel import channels_from
+from logintel_collector.notifier.channel import Channel, channels_from
 from logintel_collector.notifier.relay import Relay
 from logintel_collector.processor import Processor
 from logintel_collector.rules.loading import load_rules
@@ -50,8 +50,8 @@ _log = structlog.get_logger(__name__)
 class Embedded:
     """One run. `data` is the directory that everything is kept in.
 
-    once   end when every input is read to its end and everything is indexed and evaluated
     tally  what happened; filled while it runs
+    log    stands in for the notifier's log
     """
 
     config: EmbeddedConfig
@@ -59,6 +59,7 @@ class Embedded:
     plugins: Plugins
     context: SourceContext
     tally: Tally = field(default_factory=Tally)
+    log: Channel | None = None
     total_indexed: int = 0
     _agent: Agent | None = None
     _relay: Relay | None = None
@@ -69,7 +70,7 @@ class Embedded:
         return self._agent.events_sent if self._agent else 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until the end of the input (`once`), or until `stop` is set and what was read is stored.
+        """Run until the end of the input (in a run that ends), or until `stop` is set and what was read is stored.
 
         Raises Refused (a lock, a directory, a damaged store) and Misconfigured (rules).
         """
@@ -133,7 +134,7 @@ class Embedded:
         """Tell what is still due; what is not told in time stays in the outbox for the next run."""
         try:
             async with asyncio.timeout(NOTIFY_DEADLINE):
-                await Relay(store, channels_from(self.config.notify), _now).drain()
+                await Relay(store, channels_from(self.config.notify, self.log), _now).drain()
         except TimeoutError:
             _log.warning("notifications_left", effect="the next run tells them")
 
@@ -159,7 +160,7 @@ class Embedded:
     async def _notify(self, store: Store) -> None:
         """Tell of alerts; a store that takes nothing for a while stops it only so long."""
         while True:
-            self._relay = Relay(store, channels_from(self.config.notify), _now)
+            self._relay = Relay(store, channels_from(self.config.notify, self.log), _now)
             try:
                 await self._relay.run()
             except* (StoreFull, StoreLocked) as errors:

@@ -60,9 +60,9 @@ class LogChannel:
         """Nothing is open."""
 
 
-def channels_from(configs: Iterable[NotifyConfig]) -> list[Channel]:
-    """The log, and one channel for each entry of `notify`."""
-    channels: dict[str, Channel] = {"log": LogChannel()}
+def channels_from(configs: Iterable[NotifyConfig], log: Channel | None = None) -> list[Channel]:
+    """The log (or what stands in for it, under its name), and one channel for each entry of `notify`."""
+    channels: dict[str, Channel] = {"log": log or LogChannel()}
     for config in configs:
         from logintel_collector.notifier.webhook import WebhookChannel  # noqa: PLC0415 - HTTP only where it is used
 
