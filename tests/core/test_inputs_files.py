@@ -290,6 +290,12 @@ def test_a_stack_trace_is_one_event_however_it_arrives(log: Path, reader: Reader
     assert "\n".join(reader.texts) == "\n".join([*TRACE, "2026-11-22 10:00:01,000 INFO [main] shop.Cart - go on"])
 
 
+def test_records_begin_where_the_configuration_says(log: Path, reader: Reader) -> None:
+    reader.settings["record_start"] = r"\[\d+\]"
+    append(log, "[1] one", "goes on", "", "and on", "[2] two")
+    assert reader.once() == ["[1] one\ngoes on\n\nand on", "[2] two"]
+
+
 def test_a_cut_is_repeated_by_a_replay(log: Path, reader: Reader) -> None:
     """A time-out ended the record; lines of it that come later must not change what the replay sends."""
     reader.settings["format"] = "auto"

@@ -165,6 +165,7 @@ def test_a_broken_configuration_names_every_problem(tmp_path: Path, data: Path) 
         "  - {name: a, type: application, paths: [/x], formt: json}\n"
         "  - {name: a, type: application, paths: 3}\n"
         "  - {name: b, type: aplication, paths: [/x]}\n"
+        "  - {name: c, type: application, paths: [/x], record_start: '[a-'}\n"
     )
     done = once(data, "--config", config)
     assert done.code == 2
@@ -173,9 +174,11 @@ def test_a_broken_configuration_names_every_problem(tmp_path: Path, data: Path) 
         f"{config}:3",
         f"{config}:3",
         f"{config}:4",
+        f"{config}:5",
     ]
     assert "did you mean 'format'?" in done.err
     assert "did you mean 'application'?" in done.err
+    assert "record_start: not a regular expression: unterminated character set at position 0" in done.err
 
 
 def test_a_broken_rule_is_said_before_anything_runs(tmp_path: Path, data: Path, log: Path) -> None:

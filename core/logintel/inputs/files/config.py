@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Callable
 from datetime import UTC, tzinfo
+from functools import partial
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
 from logintel.config.format_name import FormatName
+from logintel.formats import Framer
+from logintel.framing import StartPattern
 from logintel.source import SourceConfig
 
 
@@ -28,6 +33,20 @@ class FileInputConfig(SourceConfig):
     encoding: Annotated[
         str | None, Field(description="Encoding of the files; a byte order mark overrules it. UTF-8 by default.")
     ] = None
+
+    record_start: Annotated[
+        str | None,
+        Field(description="Regular expression that a record's first line begins with; the format decides by default."),
+    ] = None
+
+    @field_validator("record_start")
+    @classmethod
+    def _a_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}; put it in single quotes, so that \\ stays") from None
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -52,3 +71,7 @@ class FileInputConfig(SourceConfig):
         if self.timezone == "local":
             return None
         return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+
+    def framing(self) -> Callable[[], Framer] | None:
+        """Makes a framer for `record_start`; None: the format's own."""
+        return partial(StartPattern, re.compile(self.record_start)) if self.record_start else None

@@ -219,7 +219,9 @@ class FileInput:
 
     def _open(self, found: Found) -> FileStream:
         """Raises OSError; FileNotFoundError also when another file has that name now."""
-        stream = FileStream.open(found.path, self.context.formats.create(self.config.format), self.config.encoding)
+        config = self.config
+        form = self.context.formats.create(config.format)
+        stream = FileStream.open(found.path, form, config.encoding, config.framing())
         if stream.inode != found.inode:
             stream.close()
             raise FileNotFoundError(errno.ENOENT, "renamed meanwhile", found.path)

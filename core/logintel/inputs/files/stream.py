@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Self
 
 from logintel.event import Json
-from logintel.formats import Format
+from logintel.formats import Format, Framer
 from logintel.inputs.files.fingerprint import HEAD, TAIL, Fingerprint, ends, from_json, of
 from logintel.inputs.files.records import Stretch, records
 from logintel.inputs.files.text import HEAD_BYTES, TextCodec, codec_of
@@ -79,6 +80,7 @@ class FileStream:
     codec: TextCodec
     position: int
     modified: datetime
+    framer: Callable[[], Framer]
     cut: int | None = None
     pending: bytes = b""
     head: bytes = b""
@@ -87,14 +89,16 @@ class FileStream:
     grown: float = 0.0
 
     @classmethod
-    def open(cls, path: str, form: Format, encoding: str | None) -> Self:
+    def open(cls, path: str, form: Format, encoding: str | None, framer: Callable[[], Framer] | None = None) -> Self:
         """A new stream at the start of the file. Raises OSError."""
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         status = os.fstat(fd)
         codec = codec_of(os.pread(fd, HEAD_BYTES, 0), encoding)
         modified = datetime.fromtimestamp(status.st_mtime, UTC)
         name = f"{os.path.basename(path)}-{secrets.token_hex(8)}"
-        stream = cls(path, name, fd, (status.st_dev, status.st_ino), form, codec, codec.bom, modified)
+        stream = cls(
+            path, name, fd, (status.st_dev, status.st_ino), form, codec, codec.bom, modified, framer or form.framer
+        )
         stream.head, stream.tail = ends(fd, codec.bom)
         return stream
 
@@ -135,7 +139,7 @@ class FileStream:
         if self.cut is not None:
             final = self.position + len(data) >= self.cut
             data = data[: self.cut - self.position]
-        stretch = records(data, self.position, self.codec, self.format.framer(), final=final)
+        stretch = records(data, self.position, self.codec, self.framer(), final=final)
         self._advance(stretch.used)
         return stretch
 
