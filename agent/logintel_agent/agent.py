@@ -95,7 +95,8 @@ class Agent:
                 if self.context.once:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause * random.uniform(0.5, 1))  # noqa: S311 - only jitter
+                    async with asyncio.timeout(pause * random.uniform(0.5, 1)):  # noqa: S311 - only jitter
+                        await stop.wait()
                 pause = min(2 * pause, longest)
             else:
                 return
@@ -122,7 +123,8 @@ async def _until(stop: asyncio.Event, delivery: Delivery, work: Coroutine[Any, A
             await running
     if stop.is_set():
         with suppress(TimeoutError):
-            await asyncio.wait_for(delivery.drain(), STOP_DEADLINE)
+            async with asyncio.timeout(STOP_DEADLINE):
+                await delivery.drain()
 
 
 def _reasons(error: BaseException) -> Iterator[BaseException]:

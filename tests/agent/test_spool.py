@@ -29,7 +29,8 @@ async def drain(spool: Spool, cursors: dict[str, Cursor], count: int, *, commit:
         while True:
             patience = 5 if sum(len(batch.events) for batch in got) < count else 0.1
             try:
-                batch = await asyncio.wait_for(anext(batches), patience)
+                async with asyncio.timeout(patience):
+                    batch = await anext(batches)
             except TimeoutError:
                 return got
             got.append(batch)
@@ -92,7 +93,8 @@ def test_a_stream_ends_only_after_its_segment_is_gone(tmp_path: Path) -> None:
         cursors: dict[str, Cursor] = {}
         async with aclosing(spool.batches({})) as batches:
             while cursors.get("n", 0) != 400:
-                batch = await asyncio.wait_for(anext(batches), 5)
+                async with asyncio.timeout(5):
+                    batch = await anext(batches)
                 if batch.ended:
                     ended += 1
                     assert batch.stream not in {path.stem[21:] for path in segments(tmp_path)}
@@ -169,7 +171,8 @@ def test_a_cursor_whose_segment_is_lost_is_ended(tmp_path: Path) -> None:
     async def run() -> None:
         spool = Spool(tmp_path, 100 * MIB)
         async with aclosing(spool.batches({"0123456789abcdef": 17})) as batches:
-            batch = await asyncio.wait_for(anext(batches), 5)
+            async with asyncio.timeout(5):
+                batch = await anext(batches)
         assert (batch.stream, batch.cursor, batch.ended, list(batch.events)) == ("0123456789abcdef", 17, True, [])
         await spool.close()
 

@@ -76,7 +76,8 @@ def test_the_collector_waits_until_there_is_room(tmp_path: Path, records: Record
             assert "no room" in collector.stalled
             assert not step.done()
             give_room(store)
-            done = await asyncio.wait_for(step, 10)
+            async with asyncio.timeout(60):
+                done = await step
             assert collector.stalled is None
             assert await store.total_indexed() == len(done.processed.documents) > 0
             bus.release(done.offset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -69,10 +70,9 @@ class Relay:
         while True:
             news.clear()
             await self._tell_due(channel)
-            try:
-                await asyncio.wait_for(news.wait(), POLL)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL):
+                    await news.wait()
 
     async def _tell_due(self, channel: Channel) -> None:
         """Everything that is due, oldest first; a failed one is due again only later."""
