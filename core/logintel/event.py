@@ -63,9 +63,14 @@ class Envelope(NamedTuple):
 def encode(event: Event, timestamp: str, origin: TimestampOrigin, identity: Identity, envelope: Envelope) -> bytes:
     """The event as it is sent to log-ingestion: UTF-8 JSON with the data schema's names.
 
-    `timestamp` and `origin` are the agent's verdict (the event's own stamp or the fallback that was used).
+    `timestamp` and `origin` are the agent's verdict (the event's own stamp or the fallback that was used). What the
+    agent knows is put into the event's own metadata, over what the record claims: it is not needed afterwards.
     Lone surrogates, which JSON cannot carry, are written as `\\udXXX` text.
     """
+    metadata = event.metadata
+    metadata.update(envelope.metadata)
+    metadata["timestamp_from"] = origin
+    metadata["format"] = event.format
     body = {
         "source_id": envelope.source_id,
         "log_id": identity.log_id,
@@ -73,9 +78,9 @@ def encode(event: Event, timestamp: str, origin: TimestampOrigin, identity: Iden
         "level": event.level,
         "message": event.message or event.raw,
         "raw_log": event.raw,
-        "tags": [*envelope.tags, *event.tags],
+        "tags": [*envelope.tags, *event.tags] if envelope.tags else event.tags,
         "parsed_fields": event.fields,
-        "metadata": {**event.metadata, **envelope.metadata, "timestamp_from": origin, "format": event.format},
+        "metadata": metadata,
     }
     try:
         return orjson.dumps(body)

@@ -56,6 +56,7 @@ def identify(stream: bytes, spans: Iterable[Span]) -> Iterator[Identity]:
     Events that share a span came out of one record; they are told apart by their index in it.
     """
     head = _stream_prefix(stream)
+    pack, make = _SEQ.pack, tuple.__new__  # the hot path: one tuple an event, without the class's own constructor
     previous: Span | None = None
     index = 0
     for span in spans:
@@ -63,8 +64,8 @@ def identify(stream: bytes, spans: Iterable[Span]) -> Iterator[Identity]:
         previous = span
         start, end = span
         mix = ((start * 0x9E3779B1 ^ index * 0x85EBCA6B) >> 7) & 0xFFFF
-        tail = f"{0x8000000000000000 | (end & _OFFSET_MASK) << 16 | mix:016x}"
-        yield Identity(f"{head}-{tail[:4]}-{tail[4:]}", _SEQ.pack(end, index))
+        tail = "%016x" % (0x8000000000000000 | (end & _OFFSET_MASK) << 16 | mix)
+        yield make(Identity, (f"{head}-{tail[:4]}-{tail[4:]}", pack(end, index)))
 
 
 def seq_of(end: int, index: int = 0) -> bytes:

@@ -63,8 +63,7 @@ def run(args: argparse.Namespace) -> int:
     except (LookupError, ValueError) as error:
         sys.stderr.write(f"logintel parse: {_reason(error)}\n")
         return 2
-    reading = Reading(config.zone() or now.astimezone().tzinfo or UTC, now)
-    out = _Output(args.file, envelope(config, "logintel", host_local=True), format_, reading)
+    out = _Output(args.file, envelope(config, "logintel", host_local=True), format_, config.reading(now))
     try:
         with sys.stdin.buffer if args.file == "-" else Path(args.file).open("rb") as stream:
             if args.file != "-":

@@ -158,7 +158,7 @@ class Clock:
             moment = self._moment(part)
         except (ValueError, OverflowError):
             return None
-        return f"{moment:%Y-%m-%dT%H:%M:%S}.".rjust(20, "0") if moment else None
+        return f"{moment.isoformat()[:19]}." if moment else None
 
     def _moment(self, part: dict[str, str | None]) -> datetime | None:
         day = int(part["d"] or 0)

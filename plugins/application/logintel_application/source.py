@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from datetime import UTC
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -60,5 +59,4 @@ class ApplicationSource(Source):
         await SocketInput(addresses, form, self._reading, accept).run()
 
     def _reading(self) -> Reading:
-        now = self.context.now()
-        return Reading(self.config.zone() or now.astimezone().tzinfo or UTC, now)
+        return self.config.reading(self.context.now())

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from collections.abc import Callable
-from datetime import UTC, tzinfo
-from functools import partial
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
 from logintel.config.format_name import FormatName
-from logintel.formats import Framer
+from logintel.formats import Framer, Reading
 from logintel.framing import StartPattern
 from logintel.source import SourceConfig
 
@@ -66,12 +68,30 @@ class FileInputConfig(SourceConfig):
         except LookupError:
             raise ValueError(f"unknown encoding {value!r}; expected a name such as utf-8 or latin-1") from None
 
-    def zone(self) -> tzinfo | None:
-        """The zone for stamps without one; None: the host's own at the time of the stamp."""
-        if self.timezone == "local":
-            return None
-        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
+    def reading(self, now: datetime) -> Reading:
+        """What formats may know at `now`. The reference is the full hour, so that readings of one hour are equal and
+        share what they remember; it only decides the year of stamps that have none."""
+        return Reading(_zone_of(self.timezone), now.replace(minute=0, second=0, microsecond=0))
 
     def framing(self) -> Callable[[], Framer] | None:
         """Makes a framer for `record_start`; None: the format's own."""
         return partial(StartPattern, re.compile(self.record_start)) if self.record_start else None
+
+
+@lru_cache(maxsize=64)
+def _zone_of(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    return _local_zone() if name == "local" else ZoneInfo(name)
+
+
+def _local_zone() -> tzinfo:
+    """The host's zone with its rules, not its offset of today: an old stamp may lie behind a clock change."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    try:
+        if named:
+            return ZoneInfo(named)
+        with Path("/etc/localtime").open("rb") as rules:
+            return ZoneInfo.from_file(rules, key="local")
+    except (OSError, ValueError):
+        return UTC

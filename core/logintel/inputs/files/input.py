@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -57,14 +57,12 @@ class FileInput:
     context: SourceContext
     pace: Pace = field(default_factory=Pace)
     registry: Registry = field(init=False)
-    _zone: tzinfo | None = field(init=False)
     _known_problems: set[str] = field(default_factory=set)
     _waiting: dict[tuple[int, int], float] = field(default_factory=dict)
     _scanned: float = float("-inf")
 
     def __post_init__(self) -> None:
         self.registry = Registry(self._open)
-        self._zone = self.config.zone()
 
     async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """Batches of all files, a block of each file in turn; raises InputExhausted in a run that ends."""
@@ -214,8 +212,7 @@ class FileInput:
 
     def _reading(self, stream: FileStream) -> Reading:
         now = self.context.now()
-        reference = stream.modified if now - stream.modified > OLD else now
-        return Reading(self._zone or reference.astimezone().tzinfo or UTC, reference)
+        return self.config.reading(stream.modified if now - stream.modified > OLD else now)
 
     def _open(self, found: Found) -> FileStream:
         """Raises OSError; FileNotFoundError also when another file has that name now."""
