@@ -63,6 +63,7 @@ class Embedded:
     total_indexed: int = 0
     _agent: Agent | None = None
     _relay: Relay | None = None
+    _ending: bool = False
 
     @property
     def sent(self) -> int:
@@ -97,16 +98,14 @@ class Embedded:
     async def _work(self, stop: asyncio.Event, bus: LocalBus, store: Store, collector: EmbeddedCollector) -> None:
         assert self._agent is not None
         async with asyncio.TaskGroup() as group:
-            running = [
-                group.create_task(self._collect(collector, bus)),
-                group.create_task(self._notify(store)),
-                group.create_task(self._expire(store)),
-            ]
+            collecting = group.create_task(self._collect(collector, bus))
+            expiring = group.create_task(self._expire(store))
+            notifying = group.create_task(self._notify(store))
             await self._agent.run(stop)
             await self._drained(bus, stop)
-            for task in running:
-                task.cancel()
-        await self._tell_the_rest(store)
+            collecting.cancel()
+            expiring.cancel()
+            await self._told(notifying)
         if bus.damage.records:
             self.context.report(f"{bus.damage.records} events on the bus were damaged on disk and could not be read")
 
@@ -130,13 +129,15 @@ class Embedded:
         if step.changes.notifications and self._relay:
             self._relay.wake()
 
-    async def _tell_the_rest(self, store: Store) -> None:
-        """Tell what is still due; what is not told in time stays in the outbox for the next run."""
-        try:
-            async with asyncio.timeout(NOTIFY_DEADLINE):
-                await Relay(store, channels_from(self.config.notify, self.log), _now).drain()
-        except TimeoutError:
+    async def _told(self, notifying: asyncio.Task[None]) -> None:
+        """Until all that is due is told; what is not told in time stays in the outbox for the next run."""
+        self._ending = True
+        if self._relay:
+            self._relay.finish()
+        _, late = await asyncio.wait({notifying}, timeout=NOTIFY_DEADLINE)
+        if late:
             _log.warning("notifications_left", effect="the next run tells them")
+            notifying.cancel()
 
     async def _drained(self, bus: LocalBus, stop: asyncio.Event) -> None:
         """Until everything on the bus is stored; after a stop not longer than the deadline, since the bus keeps it."""
@@ -161,10 +162,14 @@ class Embedded:
         """Tell of alerts; a store that takes nothing for a while stops it only so long."""
         while True:
             self._relay = Relay(store, channels_from(self.config.notify, self.log), _now)
+            if self._ending:
+                self._relay.finish()
             try:
                 await self._relay.run()
             except* (StoreFull, StoreLocked) as errors:
                 _log.warning("notifier_waits", reason=str(errors.exceptions[0]))
+            if self._ending:
+                return
             await asyncio.sleep(SETTLE_EVERY)
 
     def _rules(self) -> list[Rule]:

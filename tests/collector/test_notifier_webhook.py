@@ -112,6 +112,12 @@ async def run_until(relay: Relay, done: Callable[[], Awaitable[bool]], seconds: 
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def finished(relay: Relay) -> None:
+    """Everything that is due is tried once."""
+    relay.finish()
+    await relay.run()
+
+
 def relay_to(store: Store, *configs: WebhookConfig) -> Relay:
     started = time.monotonic()
     return Relay(store, channels_from(configs), lambda: NOW + timedelta(seconds=time.monotonic() - started), base=0.01)
@@ -190,7 +196,7 @@ def test_what_could_not_be_told_for_a_day_is_given_up_loudly(tmp_path: Path) -> 
             config = webhook(server.url)
             async with outbox_with(tmp_path, told(0, timedelta(hours=24)), told(1)) as store:
                 with capture_logs() as logs:
-                    await relay_to(store, config).drain()
+                    await finished(relay_to(store, config))
                 left = await store.pending(config.channel, "2026-03-03T00:00:00.000000Z", 10)
         assert [(each.notification.alert_id, each.attempts) for each in left] == [("alert-1", len(server.requests) - 1)]
         given_up = [entry for entry in logs if entry["event"] == "notification_given_up"]
@@ -199,12 +205,12 @@ def test_what_could_not_be_told_for_a_day_is_given_up_loudly(tmp_path: Path) -> 
     asyncio.run(scenario())
 
 
-def test_draining_tells_what_is_due_and_ends(tmp_path: Path) -> None:
+def test_finishing_tells_what_is_due_and_ends(tmp_path: Path) -> None:
     async def scenario() -> None:
         with receiver() as server:
             async with outbox_with(tmp_path, *(told(number) for number in range(20))) as store:
                 with capture_logs() as logs:
-                    await relay_to(store, webhook(server.url)).drain()
+                    await finished(relay_to(store, webhook(server.url)))
         assert len(server.requests) == 20
         shown = next(entry for entry in logs if entry["event"] == "alert")
         assert (shown["severity"], shown["title"], shown["reason"]) == ("HIGH", "failed logins", "4 events")

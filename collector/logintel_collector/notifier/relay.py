@@ -40,6 +40,7 @@ class Relay:
         self._channels = channels
         self._clock = clock
         self._base = base
+        self._ending = False
         self._news = {channel.name: asyncio.Event() for channel in channels}
 
     def wake(self) -> None:
@@ -48,7 +49,7 @@ class Relay:
             news.set()
 
     async def run(self) -> None:
-        """Tell what comes, until cancelled."""
+        """Tell what comes, until `finish` is called or until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for channel in self._channels:
@@ -56,22 +57,23 @@ class Relay:
         finally:
             await self._close()
 
-    async def drain(self) -> None:
-        """Tell what is due now, once each; for a run that ends. What fails stays in the outbox."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for channel in self._channels:
-                    tasks.create_task(self._tell_due(channel))
-        finally:
-            await self._close()
+    def finish(self) -> None:
+        """Let `run` end once everything that is due now was tried. What fails stays in the outbox.
+
+        Cancelling it instead may come between telling and noting it, and the next run would tell it again.
+        """
+        self._ending = True
+        self.wake()
 
     async def _follow(self, channel: Channel) -> None:
         news = self._news[channel.name]
-        while True:
+        ending = False
+        while not ending:
             news.clear()
+            ending = self._ending  # asked before the look: what came until then is told
             await self._tell_due(channel)
             with suppress(TimeoutError):
-                async with asyncio.timeout(POLL):
+                async with asyncio.timeout(0 if ending else POLL):
                     await news.wait()
 
     async def _tell_due(self, channel: Channel) -> None:
