@@ -59,6 +59,7 @@ class FileInput:
     registry: Registry = field(init=False)
     _known_problems: set[str] = field(default_factory=set)
     _waiting: dict[tuple[int, int], float] = field(default_factory=dict)
+    _binary: dict[tuple[int, int], str] = field(default_factory=dict)
     _scanned: float = float("-inf")
 
     def __post_init__(self) -> None:
@@ -108,8 +109,10 @@ class FileInput:
         self._scanned = time.monotonic()
         for path, reason in found.problems.items():
             self._problem(path, reason)
+        present = {file.inode for file in found.files}
+        self._binary = {inode: path for inode, path in self._binary.items() if inode in present}
         batches = [batch for file in self.registry.settle(found.files) for batch in self._meet(file)]
-        for parked in self.registry.orphans({file.inode for file in found.files}):
+        for parked in self.registry.orphans(present):
             if parked.size != parked.cursor.print.offset:
                 _log.warning("file_gone", path=parked.cursor.path, read_up_to=parked.cursor.print.offset)
             batches.append(Batch((), None, parked.name, ended=True))
@@ -121,23 +124,36 @@ class FileInput:
 
     def _meet(self, found: Found) -> Iterator[Batch]:
         """A file that is not known yet: announce its stream, unless it must wait or is no text."""
-        if not found.status.st_size or self._looks_copied(found):
+        if not found.status.st_size or self._binary.get(found.inode) == found.path or self._looks_copied(found):
             return
         try:
             stream = self._open(found)
-            stream.read()
-        except (Replaced, FileNotFoundError):
-            return  # truncated or renamed at this very moment: the next look sees what it became
+        except FileNotFoundError:
+            return  # renamed or deleted at this very moment: the next look sees what it became
         except OSError as error:
             self._problem(found.path, error.strerror or str(error))
             return
-        if is_binary(os.pread(stream.fd, HEAD_BYTES, 0), stream.codec):
+        if self._is_text(stream):
+            self.registry.open[stream.name] = stream
+            stream.grown = time.monotonic()
+            yield Batch((), stream.announcement(), stream.name, stamp=_stamp(stream.modified))
+        else:
             stream.close()
-            self._notice(f"{found.path}: skipped, it is a binary file (NUL bytes at its start)")
-            return
-        self.registry.open[stream.name] = stream
-        stream.grown = time.monotonic()
-        yield Batch((), stream.announcement(), stream.name, stamp=_stamp(stream.modified))
+
+    def _is_text(self, stream: FileStream) -> bool:
+        """Whether the file can be read, and is text; then its first block is read."""
+        try:
+            if not is_binary(os.pread(stream.fd, HEAD_BYTES, 0), stream.codec):
+                stream.read()
+                return True
+        except Replaced:
+            return False  # truncated at this very moment
+        except OSError as error:
+            self._problem(stream.path, error.strerror or str(error))
+            return False
+        self._binary[stream.inode] = stream.path
+        self._notice(f"{stream.path}: skipped, it is a binary file (NUL bytes at its start)")
+        return False
 
     def _looks_copied(self, found: Found) -> bool:
         since = self._waiting.setdefault(found.inode, time.monotonic())
