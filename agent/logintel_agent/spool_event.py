@@ -1,6 +1,9 @@
-"""The form of an event in the spool: version 1 | JSON array of the event's fields, in the order of the class.
+"""The form of an event in the spool: a byte that names the form | JSON array of the fields, in the order of the class.
 
-Later versions of the same number may append fields; a reader ignores those that it does not know.
+    1  as orjson writes it
+    2  as json writes it: lone surrogates, and integers that orjson would read back as floats
+
+Later writers of a form may append fields; a reader ignores those that it does not know.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ import orjson
 
 from logintel.event import Event
 
-_VERSION: Final = b"\x01"
+_PLAIN: Final = b"\x01"
+_UNBOUNDED: Final = b"\x02"
 
 
 def encode(event: Event) -> bytes:
-    """The event exactly as it is: lone surrogates and large integers, which orjson refuses, go through json."""
+    """The event exactly as it is."""
     fields = [
         event.raw,
         event.message,
@@ -28,19 +32,16 @@ def encode(event: Event) -> bytes:
         event.format,
     ]
     try:
-        return _VERSION + orjson.dumps(fields)
+        return _PLAIN + orjson.dumps(fields)
     except orjson.JSONEncodeError:
-        return _VERSION + json.dumps(fields).encode()
+        return _UNBOUNDED + json.dumps(fields).encode()
 
 
 def decode(payload: bytes) -> Event:
     """The event that `encode` was given. Raises ValueError when the payload is not one of ours."""
-    if not payload.startswith(_VERSION):
-        raise ValueError(f"expected version {_VERSION[0]}, got {payload[:1]!r}")
-    body = payload[1:]
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        fields = json.loads(body)
+    form, body = payload[:1], payload[1:]
+    if form not in (_PLAIN, _UNBOUNDED):
+        raise ValueError(f"expected form 1 or 2, got {form!r}")
+    fields = orjson.loads(body) if form == _PLAIN else json.loads(body)
     raw, message, timestamp, level, parsed, metadata, tags, name, *_ = fields
     return Event(raw, message, timestamp, level, parsed, metadata, tags, name)
