@@ -216,6 +216,31 @@ def test_each_channel_tells_a_notification_until_it_is_done_with_it(path: Path) 
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("said", "told", "shown"),
+    [
+        ("ACKNOWLEDGED", "OPEN", "ACKNOWLEDGED"),
+        ("ACKNOWLEDGED", "RESOLVED", "RESOLVED"),
+        ("CLOSED", "OPEN", "CLOSED"),
+        ("CLOSED", "RESOLVED", "CLOSED"),
+        ("OPEN", "RESOLVED", "RESOLVED"),
+    ],
+)
+def test_an_update_does_not_undo_what_a_person_decided(path: Path, said: str, told: str, shown: str) -> None:
+    async def run() -> None:
+        store = await Store.open(path)
+        try:
+            await store.apply(Processed(), Changes([alert()]), 1)
+            with closing(sqlite3.connect(path)) as person, person:
+                person.execute("UPDATE alerts SET status = ?", (said,))
+            await store.apply(Processed(), Changes([alert(status=told)]), 2)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+    assert rows(path, "SELECT status FROM alerts") == [(shown,)]
+
+
 def test_alert_rules_show_the_rules_of_this_run(path: Path) -> None:
     def rule(name: str, severity: Severity = "LOW") -> Rule:
         config = RuleConfig.model_validate(

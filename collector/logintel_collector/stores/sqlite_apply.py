@@ -30,7 +30,10 @@ _UPSERT_ALERT: Final = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         title = excluded.title, description = excluded.description, severity = excluded.severity,
-        status = excluded.status, escalation_level = excluded.escalation_level, metadata = excluded.metadata,
+        -- what a person has closed or acknowledged stays so: evaluating rules can only resolve what is not closed yet
+        status = CASE WHEN excluded.status = 'RESOLVED' AND status IN ('OPEN', 'ACKNOWLEDGED') THEN 'RESOLVED'
+            ELSE status END,
+        escalation_level = excluded.escalation_level, metadata = excluded.metadata,
         acknowledged_at = coalesce(excluded.acknowledged_at, acknowledged_at),
         acknowledged_by = coalesce(excluded.acknowledged_by, acknowledged_by),
         resolved_at = coalesce(excluded.resolved_at, resolved_at),
