@@ -18,6 +18,7 @@ import orjson
 import structlog
 
 from logintel.batch import Cursor
+from logintel.bus.segment_writer import sync_directory
 from logintel.event import TimestampOrigin
 from logintel.identity import new_stream_id
 from logintel.refused import Refused
@@ -160,7 +161,7 @@ class Checkpoint:
             _write(fd, block)
             os.fsync(fd)
             fresh.rename(self._path)
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError:
             os.close(fd)
             raise
@@ -197,11 +198,3 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 def _write(fd: int, block: bytes) -> None:
     if os.write(fd, block) < len(block):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
