@@ -64,13 +64,17 @@ def encode(event: Event, timestamp: str, origin: TimestampOrigin, identity: Iden
     """The event as it is sent to log-ingestion: UTF-8 JSON with the data schema's names.
 
     `timestamp` and `origin` are the agent's verdict (the event's own stamp or the fallback that was used). What the
-    agent knows is put into the event's own metadata, over what the record claims: it is not needed afterwards.
+    agent knows is put into the event's own metadata (it is not needed afterwards); what a record says under the same
+    name is kept beside it as `record_NAME`.
     Lone surrogates, which JSON cannot carry, are written as `\\udXXX` text.
     """
     metadata = event.metadata
-    metadata.update(envelope.metadata)
-    metadata["timestamp_from"] = origin
-    metadata["format"] = event.format
+    known = {**envelope.metadata, "timestamp_from": origin, "format": event.format}
+    if not known.keys().isdisjoint(metadata):
+        for name in known.keys() & metadata.keys():
+            if metadata[name] != known[name]:
+                metadata[f"record_{name}"] = metadata[name]
+    metadata.update(known)
     body = {
         "source_id": envelope.source_id,
         "log_id": identity.log_id,

@@ -48,11 +48,12 @@ def test_any_event_survives_the_wire(event: Event) -> None:
 
 
 @given(EVENTS)
-def test_what_the_agent_knows_wins_over_what_a_log_claims(event: Event) -> None:
+def test_what_the_agent_knows_wins_and_what_a_log_claims_is_kept_beside_it(event: Event) -> None:
     event.metadata |= {"source": "forged", "timestamp_from": "forged"}
     metadata = decode(encode(event, STAMP, "previous", IDENTITY, ENVELOPE))["metadata"]
     assert isinstance(metadata, dict)
     assert (metadata["source"], metadata["timestamp_from"]) == ("shop", "previous")
+    assert (metadata["record_source"], metadata["record_timestamp_from"]) == ("forged", "forged")
 
 
 @given(st.binary(max_size=60) | st.builds(orjson.dumps, st.dictionaries(st.text(), st.integers(0, 9) | st.text())))
