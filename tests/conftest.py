@@ -1,13 +1,16 @@
-"""What every test starts from and leaves behind: time decides nothing, and logging is as it was."""
+"""What every test starts from and leaves behind: time decides nothing, logging is as it was; real servers for all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+from logintel_devstack.stack import Stack
 
 # On a busy machine anything may be slow; a test fails for what it finds, not for how long that took. In CI a commit gets
 # the same verdict each time; everywhere else the property tests go on exploring.
@@ -22,3 +25,18 @@ def logs_as_before() -> Iterator[None]:
     """A command that a test calls sends logs to the stderr of that test, which the next one finds closed."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def devstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The run's own servers, each started when it is first asked for. A test that kills one brings it up again."""
+    stack = Stack(tmp_path_factory.mktemp("devstack"))
+    yield stack
+    stack.down()
+    shutil.rmtree(stack.directory)
+
+
+@pytest.fixture(scope="session")
+def postgres(devstack: Stack) -> str:
+    """The DSN of a real PostgreSQL, shared by all tests: make a database or a schema of your own."""
+    return devstack.up(["postgres"])["postgres"]

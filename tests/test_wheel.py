@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NAMES = {"logintel", "logintel_agent", "logintel_application", "logintel_collector", "logintel_embedded"}
-HOMES = ("core", "agent", "collector", "plugins/application", "embedded")
+NAMES = {"logintel", "logintel_agent", "logintel_application", "logintel_collector", "logintel_devstack", "logintel_embedded"}
+HOMES = ("core", "agent", "collector", "plugins/application", "devstack", "embedded")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_it_holds_exactly_the_files_of_the_packages(wheel: zipfile.Path) -> None
         for home in HOMES
         for name in NAMES
         for path in (ROOT / home / name).rglob("*")
-        if path.suffix in (".py", ".sql") or path.name == "py.typed"
+        if path.suffix in (".py", ".sql", ".lock", ".java", ".properties") or path.name == "py.typed"
     }
     assert {name for name in wheel.root.namelist() if ".dist-info/" not in name and name[-1] != "/"} == tree
 

@@ -1,0 +1,115 @@
+"""A server's process: started in a session of its own, known again by pid and start time, ended gently, then hard."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from logintel.refused import Refused
+
+#: Who runs the servers when root starts them: Elasticsearch and PostgreSQL refuse root. (nobody, on every Linux)
+ORDINARY_UID: Final = 65534
+_STOPS_WITHIN = 30.0  # seconds
+
+
+class Process(NamedTuple):
+    """`started` tells it from a later process with the same pid: the boot's id and the clock ticks since."""
+
+    pid: int
+    started: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; one that ended and that nobody has waited for does not."""
+        return _started(self.pid) == self.started
+
+    def stop(self, gently: signal.Signals) -> None:
+        """Ask it to end, and kill it when it has not after a while."""
+        self.kill(gently, within=_STOPS_WITHIN)
+        if self.alive:
+            self.kill(signal.SIGKILL, within=_STOPS_WITHIN)
+
+    def kill(self, number: signal.Signals, within: float) -> None:
+        """Send it a signal and wait for its end, at most `within` seconds."""
+        if not self.alive:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+        end = time.monotonic() + within
+        while self.alive and time.monotonic() < end:
+            time.sleep(0.02)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)
+
+
+def find(pid: int) -> Process | None:
+    """The process that has this pid now."""
+    started = _started(pid)
+    return None if started is None else Process(pid, started)
+
+
+def spawn(command: Sequence[str], log: Path, env: Mapping[str, str]) -> Process:
+    """Start it, detached, its output at the end of `log`. Raises Refused where root cannot give up being root."""
+    whole = ordinary(command)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        whole[0],
+        whole,
+        {**os.environ, **env},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    return find(pid) or Process(pid, "")
+
+
+def run(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> bool:
+    """Run a step of a server's setting up to its end, its output at the end of `log`; whether it went well."""
+    with log.open("ab") as out:
+        done = subprocess.run(  # noqa: S603 - our own command line
+            ordinary(command),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, **(env or {})},
+        )
+    return done.returncode == 0
+
+
+def ordinary(command: Sequence[str]) -> list[str]:
+    """The command as an ordinary user runs it.
+
+    Root's becomes nobody's, who keeps of root's powers only the access to files: the cache, the virtual environment and
+    the directory of the data may lie where nobody else may look.
+    """
+    if os.geteuid() != 0:
+        return list(command)
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise Refused("the servers must not run as root, and there is no setpriv to leave it: install util-linux")
+    user = [f"--reuid={ORDINARY_UID}", f"--regid={ORDINARY_UID}", "--clear-groups", "--no-new-privs"]
+    powers = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--bounding-set=-all,+dac_override"]
+    return [setpriv, *user, *powers, "--", *command]
+
+
+def _started(pid: int) -> str | None:
+    """When the process with this pid started, unless it has ended (proc(5): fields 3 and 22 of stat)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    if fields[0] in "ZX":
+        return None
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return f"{boot}/{fields[19]}"
