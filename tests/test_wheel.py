@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NAMES = {"logintel", "logintel_agent", "logintel_application", "logintel_collector", "logintel_devstack", "logintel_embedded"}
+NAMES = {
+    "logintel",
+    "logintel_agent",
+    "logintel_application",
+    "logintel_collector",
+    "logintel_devstack",
+    "logintel_embedded",
+}
 HOMES = ("core", "agent", "collector", "plugins/application", "devstack", "embedded")
 
 
