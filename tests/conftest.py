@@ -40,3 +40,9 @@ def devstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def postgres(devstack: Stack) -> str:
     """The DSN of a real PostgreSQL, shared by all tests: make a database or a schema of your own."""
     return devstack.up(["postgres"])["postgres"]
+
+
+@pytest.fixture(scope="session")
+def kafka(devstack: Stack) -> str:
+    """host:port of a real Kafka, shared by all tests: use topics and groups of your own."""
+    return devstack.up(["kafka"])["kafka"]

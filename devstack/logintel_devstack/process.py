@@ -99,7 +99,9 @@ def ordinary(command: Sequence[str]) -> list[str]:
     if setpriv is None:
         raise Refused("the servers must not run as root, and there is no setpriv to leave it: install util-linux")
     user = [f"--reuid={ORDINARY_UID}", f"--regid={ORDINARY_UID}", "--clear-groups", "--no-new-privs"]
-    powers = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--bounding-set=-all,+dac_override"]
+    # Without no_setuid_fixup access(2), by which Java asks whether it may read a file, leaves the powers out.
+    powers = [f"--{which}=-all,+dac_override" for which in ("inh-caps", "ambient-caps", "bounding-set")]
+    powers.append("--securebits=+no_setuid_fixup")
     return [setpriv, *user, *powers, "--", *command]
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from logintel_devstack.cache import exclusive
+from logintel_devstack.kafka import Kafka
 from logintel_devstack.postgres import Postgres
 from logintel_devstack.server import Server
 
-_SERVERS: Final[dict[str, type[Server]]] = {server.name: server for server in (Postgres,)}
+_SERVERS: Final[dict[str, type[Server]]] = {server.name: server for server in (Kafka, Postgres)}
 NAMES: Final = tuple(_SERVERS)
 
 
