@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from logintel.bus import kafka_lz4
-from logintel.bus.kafka_connection import CLOSE, bounded
+from logintel.bus.kafka_connection import bounded
 
 #: Seconds between tries to reach the cluster: the first and the longest pause.
-PAUSE: Final = (0.2, 10.0)
+PAUSE: Final = (0.2, 5.0)
 #: Bytes of one batch before compression; below a broker's default limit of 1 MiB even when nothing compresses.
 BATCH_BYTES: Final = 768 * 1024
 _log = structlog.get_logger(__name__)
@@ -126,14 +126,19 @@ def _partitions(known: set[int] | None, topic: str) -> int:
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Close without waiting for what is still to be sent: `stop` alone may hang for ever (aio-libs/aiokafka#1101)."""
-    sending = producer._sender.sender_task  # noqa: SLF001 - there is no public way to end it
+    """Close without waiting for what is still to be sent: `stop` alone may hang for ever (aio-libs/aiokafka#1101).
+
+    There is no public way to end what a producer waits for: its batches, and metadata that a closed client never gets.
+    """
+    sending = producer._sender.sender_task  # noqa: SLF001
     if sending is not None:
         sending.cancel()
     await bounded(producer.client.close())
+    metadata = producer.client._md_update_fut  # noqa: SLF001
+    if metadata is not None:
+        metadata.cancel()
+    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
     await bounded(producer.stop())
-    if sending is not None and not sending.done():
-        await asyncio.wait({sending}, timeout=CLOSE)
 
 
 def _reason(error: BaseException) -> str:
