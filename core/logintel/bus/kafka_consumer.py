@@ -127,6 +127,23 @@ class GroupConsumer:
             offset: int | None = await self._running.committed(self._place(partition))
         return offset
 
+    async def beginning(self, partition: int) -> int:
+        """Offset of the earliest record that is still there. Raises TimeoutError, KafkaError."""
+        place = self._place(partition)
+        async with asyncio.timeout(TIMEOUT):
+            offset: int = (await self._running.beginning_offsets([place]))[place]
+        return offset
+
+    async def lag(self) -> int:
+        """Offsets of our partitions that `read` did not pass yet. Raises TimeoutError, KafkaError."""
+        consumer, total = self._running, 0
+        async with asyncio.timeout(TIMEOUT):
+            places = consumer.assignment()
+            if places:
+                for place, end in (await consumer.end_offsets(places)).items():
+                    total += max(0, end - await consumer.position(place))
+        return total
+
     def seek(self, partition: int, offset: int) -> None:
         """Read on from `offset`."""
         self._running.seek(self._place(partition), offset)

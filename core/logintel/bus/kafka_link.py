@@ -67,7 +67,7 @@ class Link:
         self.report(_reason(error))
         line.broken.set()
         self._line = None
-        closing = asyncio.create_task(_abandon(line.producer))
+        closing = asyncio.create_task(abandon(line.producer))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -94,7 +94,7 @@ class Link:
         if self._line is not None:
             line, self._line = self._line, None
             line.broken.set()
-            await _abandon(line.producer)
+            await abandon(line.producer)
         if self._closing:
             await asyncio.wait(self._closing)
 
@@ -115,7 +115,7 @@ class Link:
                 cluster = await producer.client.fetch_all_metadata()
             return Line(producer, _partitions(cluster.partitions_for_topic(self._topic), self._topic))
         except BaseException:
-            await asyncio.shield(asyncio.ensure_future(_abandon(producer)))
+            await asyncio.shield(asyncio.ensure_future(abandon(producer)))
             raise
 
 
@@ -125,7 +125,7 @@ def _partitions(known: set[int] | None, topic: str) -> int:
     return len(known)
 
 
-async def _abandon(producer: AIOKafkaProducer) -> None:
+async def abandon(producer: AIOKafkaProducer) -> None:
     """Close without waiting for what is still to be sent: `stop` alone may hang for ever (aio-libs/aiokafka#1101).
 
     There is no public way to end what a producer waits for: its batches, and metadata that a closed client never gets.
