@@ -51,8 +51,9 @@ async def read_positions(kafka: KafkaBusConfig, topic: str, partition: int) -> S
     """All committed positions of `partition`, to its end. Raises TimeoutError, KafkaError."""
     kafka_lz4.install()
     place = TopicPartition(topic, partition)
+    # It starts at the earliest record by itself: `seek_to_beginning` races with aiokafka's own first look.
     consumer = AIOKafkaConsumer(
-        **client_arguments(kafka), isolation_level="read_committed", enable_auto_commit=False, group_id=None
+        **client_arguments(kafka), isolation_level="read_committed", auto_offset_reset="earliest", group_id=None
     )
     consumer.assign([place])
     found = StreamPositions()
@@ -60,7 +61,6 @@ async def read_positions(kafka: KafkaBusConfig, topic: str, partition: int) -> S
         async with asyncio.timeout(_TIMEOUT):
             await consumer.start()
             end = (await consumer.end_offsets([place]))[place]
-            await consumer.seek_to_beginning(place)
         while await _position(consumer, place) < end:
             async with asyncio.timeout(_TIMEOUT):
                 batches = await consumer.getmany(timeout_ms=1000, max_records=100_000)
