@@ -22,14 +22,15 @@ from aiokafka.errors import KafkaError
 
 from logintel.bus import Record, kafka_lz4
 from logintel.bus.kafka_consumer import Consumed
-from logintel.config.shared import BusConfig, KafkaBusConfig
+from logintel.config.shared import KafkaBusConfig
 from logintel.event import Envelope, Event, encode
 from logintel.identity import identify
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Processor
-from logintel_collector.roles.processor_lane import Lane, Poisoned, Route, group_of
+from logintel_collector.roles.processor_lane import Lane, Route, group_of
 from logintel_collector.roles.processor_role import ProcessorRole
 from logintel_collector.roles.runner import run_roles
+from logintel_collector.roles.transactions import Poisoned
 
 STAMP = "2026-03-04T05:06:07.000000Z"
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
@@ -125,19 +126,17 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(
-    kafka: str, partitions: int = 1, max_document: int | None = None, **processing: str
+    kafka: str, partitions: int = 1, max_document: int = Route().max_document, max_message: int = 2**21
 ) -> AsyncIterator[Cluster]:
     name = f"test-{secrets.token_hex(6)}"
-    route = Route(*(f"{name}-{topic}" for topic in ("ingestion", "processing", "positions", "dead")))
-    if max_document:
-        route = route._replace(max_document=max_document)
+    route = Route(f"{name}-ingestion", f"{name}-processing", f"{name}-positions", f"{name}-dead", max_document)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
         await admin.create_topics(
             [
                 NewTopic(route.ingestion, partitions, 1),
-                NewTopic(route.processing, partitions, 1, topic_configs=processing),
+                NewTopic(route.processing, partitions, 1, topic_configs={"max.message.bytes": str(max_message)}),
                 NewTopic(route.positions, partitions, 1, topic_configs={"cleanup.policy": "compact"}),
                 NewTopic(route.dead_letters, 2, 1),
             ]
@@ -297,7 +296,7 @@ def test_an_idle_stream_is_forgotten(kafka: str) -> None:
 
 def test_records_that_the_cluster_refuses_leave_nothing_behind(kafka: str) -> None:
     async def scenario() -> None:
-        async with cluster(kafka, **{"max.message.bytes": "4000"}) as on:
+        async with cluster(kafka, max_message=4000) as on:
             stream = secrets.token_bytes(16)
             read = await on.send([*events(stream, 0, 1), *events(stream, 1, 1, fill=secrets.token_hex(20_000))])
             lane = await on.lane()
@@ -321,17 +320,16 @@ def test_records_that_the_cluster_refuses_leave_nothing_behind(kafka: str) -> No
 PROCESS = """
 import asyncio, sys
 from datetime import UTC, datetime
-from logintel.config.shared import BusConfig, KafkaBusConfig
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Processor
 from logintel_collector.roles.processor_lane import Route
 from logintel_collector.roles.processor_role import ProcessorRole
 from logintel_collector.roles.runner import run_roles
+from logintel_collector.roles.transactions import Poisoned
 
 kafka, installation, once, *topics = sys.argv[1:]
-config = CollectorConfig(
-    installation=installation, bus=BusConfig(kafka=KafkaBusConfig(bootstrap_servers=(kafka,))), roles=("processor",)
-)
+bus = {"kafka": {"bootstrap_servers": [kafka]}}
+config = CollectorConfig.model_validate({"installation": installation, "bus": bus, "roles": ["processor"]})
 role = ProcessorRole(config, Processor(lambda: datetime(2026, 3, 5, tzinfo=UTC)), Route(*topics))
 asyncio.run(run_roles([role], asyncio.Event(), once=once == "once"))
 """
@@ -343,16 +341,15 @@ def process(on: Cluster, *, once: bool = False) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", PROCESS, *words])
 
 
-async def appeared(on: Cluster, topic: str, at_least: int) -> int:
-    """How many offsets of a topic are taken, waited for until there are so many."""
+async def appeared(on: Cluster, topic: str, at_least: int) -> None:
+    """Wait until so many offsets of a topic are taken."""
     consumer = AIOKafkaConsumer(bootstrap_servers=on.kafka)
     await consumer.start()
     try:
         places = [TopicPartition(topic, number) for number in await on._partitions(consumer, topic)]
         async with asyncio.timeout(60):
-            while (taken := sum((await consumer.end_offsets(places)).values())) < at_least:
+            while sum((await consumer.end_offsets(places)).values()) < at_least:
                 await asyncio.sleep(0.02)
-        return taken
     finally:
         await consumer.stop()
 
@@ -371,7 +368,7 @@ def test_a_processor_that_is_killed_at_any_moment_costs_and_doubles_nothing(kafk
             streams = [secrets.token_bytes(16) for _ in range(3)]
             for place, stream in enumerate(streams):
                 await on.send(events(stream, 0, 30_000), partition=place)
-            for share in (0, 20_000, 50_000):
+            for share in (0, 40_000):
                 running = process(on)
                 await appeared(on, on.route.processing, share + 1)
                 await asyncio.sleep(random.uniform(0, 0.3))
@@ -412,12 +409,12 @@ def test_a_processor_that_is_stopped_in_the_middle_and_wakes_adds_nothing(kafka:
 
 def test_a_record_that_is_refused_is_found_and_put_aside_alone(kafka: str) -> None:
     async def scenario() -> None:
-        async with cluster(kafka, **{"max.message.bytes": "50000"}) as on:
+        async with cluster(kafka, max_message=50_000) as on:
             stream = secrets.token_bytes(16)
             await on.send(events(stream, 0, 100))
             await on.send(events(stream, 100, 1, fill=secrets.token_hex(60_000)))
             await on.send(events(stream, 101, 50))
-            config = CollectorConfig(installation=on.installation, bus=BusConfig(kafka=on.config))
+            config = CollectorConfig.model_validate({"installation": on.installation, "bus": {"kafka": on.config}})
             role = ProcessorRole(config, processor(), on.route)
             await run_roles([role], asyncio.Event(), once=True)
             assert role.dead_letters == 1

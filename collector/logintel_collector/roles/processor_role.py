@@ -16,8 +16,9 @@ from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Processed, Processor
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.group_role import STEP, GroupRole
-from logintel_collector.roles.processor_lane import Lane, Poisoned, Route, group_of
+from logintel_collector.roles.processor_lane import Lane, Route, group_of
 from logintel_collector.roles.role import Role
+from logintel_collector.roles.transactions import Poisoned
 
 #: Seconds between looks for streams that can be forgotten.
 _FORGET_EVERY: Final = 600.0
@@ -75,50 +76,49 @@ class ProcessorRole(GroupRole):
         """See GroupRole."""
         missing = consumer.assigned - self._lanes.keys()
         if missing:
-            await _all(self._open(consumer, partition) for partition in sorted(missing))
+            await _all(self._start(consumer, partition) for partition in sorted(missing))
         if time.monotonic() - self._forgot > _FORGET_EVERY:
             self._forgot = time.monotonic()
             for lane in self._lanes.values():
                 await lane.forget_idle()
 
-    async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:  # noqa: ARG002 - the lanes commit
+    async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:
         """See GroupRole."""
-        await _all(self._take(batch) for batch in batches)
+        await _all(self._take(consumer, batch) for batch in batches if batch.partition in self._lanes)
 
     async def release(self) -> None:
         """See GroupRole."""
         lanes, self._lanes = self._lanes, {}
         await _all(lane.close() for lane in lanes.values())
 
-    async def _open(self, consumer: GroupConsumer, partition: int) -> None:
+    async def _start(self, consumer: GroupConsumer, partition: int) -> None:
+        lane = await self._open(consumer, partition)
+        consumer.seek(partition, lane.next)
+
+    async def _open(self, consumer: GroupConsumer, partition: int) -> Lane:
         async def committed(number: int) -> int:
             offset = await consumer.committed(number)
             return await consumer.beginning(number) if offset is None else offset
 
         lane = await Lane.open(self.kafka, self._installation, partition, self._route, committed)
         self._lanes[partition] = lane
-        consumer.seek(partition, lane.next)
+        return lane
 
-    async def _take(self, batch: PartitionBatch) -> None:
-        """What was read of one partition; when it is given up half-way, the next lane reads the rest again."""
-        lane = self._lanes.get(batch.partition)
-        if lane is None:
-            return
-        caution = self._cautions.setdefault(batch.partition, Caution())
-        records = [record for record in batch.records if record.offset >= lane.next]
-        while records:
+    async def _take(self, consumer: GroupConsumer, batch: PartitionBatch) -> None:
+        lane, caution = self._lanes[batch.partition], self._cautions.setdefault(batch.partition, Caution())
+        records = batch.records
+        while records := [record for record in records if record.offset >= lane.next]:
             tried = records[: caution.most]
             try:
                 self._count(await self._one(lane, tried, caution))
             except Poisoned as error:
                 _log.warning("transaction_aborted", partition=batch.partition, records=len(tried), reason=str(error))
                 caution.failed(tried, str(error))
-                del self._lanes[batch.partition]
-                await lane.close()
-                return
-            caution.worked()
-            self.progress.done += len(tried)
-            records = records[len(tried) :]
+                await self._lanes.pop(batch.partition).close()
+                lane = await self._open(consumer, batch.partition)
+            else:
+                caution.worked()
+                self.progress.done += len(tried)
 
     async def _one(self, lane: Lane, tried: Sequence[Consumed], caution: Caution) -> Processed:
         if caution.condemned and caution.condemned[0] == tried[0].offset:
