@@ -72,6 +72,10 @@ class ProcessorRole(GroupRole):
         self._cautions: dict[int, Caution] = {}
         self._forgot = time.monotonic()
 
+    def summary(self) -> dict[str, int]:
+        """See Role."""
+        return {**super().summary(), "repeats": self.repeats, "dead_letters": self.dead_letters}
+
     async def prepare(self, consumer: GroupConsumer) -> None:
         """See GroupRole."""
         missing = consumer.assigned - self._lanes.keys()

@@ -45,6 +45,10 @@ class Role(ABC):
     def __init__(self) -> None:
         self.progress = Progress()
 
+    def summary(self) -> dict[str, int]:
+        """Counts of this run, by what was counted."""
+        return {"done": self.progress.done}
+
     @abstractmethod
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end within seconds: what is begun is finished or left for the next run.
