@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from logintel.config.load import load
 from logintel.config.problem import Misconfigured, Problem
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
+from logintel.stopping import stop_on_signal
 from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import MODULES
 from logintel_collector.roles.role import Role
@@ -97,19 +97,4 @@ def _roles(config: CollectorConfig, names: Sequence[str]) -> list[Role]:
 
 
 async def _run(roles: Sequence[Role], *, once: bool) -> None:
-    await run_roles(roles, _stop_on_signal(), once=once)
-
-
-def _stop_on_signal() -> asyncio.Event:
-    """Set by SIGINT or SIGTERM; a second one ends the process at once."""
-    loop = asyncio.get_running_loop()
-    logs.watch(loop)
-    stop = asyncio.Event()
-
-    def on_signal(number: signal.Signals) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
-    return stop
+    await run_roles(roles, stop_on_signal(), once=once)

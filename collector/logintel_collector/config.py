@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -103,6 +104,18 @@ class CollectorConfig(SharedConfig):
             f"rules of {self.rules_dir}" if self.rules_dir else "no rules",
             *(f"notify by {channel.type}" for channel in self.notify),
         ]
+
+    def servers(self) -> list[Coroutine[Any, Any, str]]:
+        """See SharedConfig."""
+        found = super().servers()
+        if self.stores.elasticsearch or self.stores.postgres:
+            from logintel_collector.stores import servers  # noqa: PLC0415 - only who tries them needs their clients
+
+            if self.stores.elasticsearch:
+                found.append(servers.try_elasticsearch(self.stores.elasticsearch))
+            if self.stores.postgres:
+                found.append(servers.try_postgres(self.stores.postgres))
+        return found
 
     def _stores(self) -> list[str]:
         servers = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -85,3 +85,11 @@ class SharedConfig(Section):
     def plan(self) -> list[str]:
         """Lines that say what would run, for `config check`."""
         return []
+
+    def servers(self) -> list[Coroutine[Any, Any, str]]:
+        """Tries of the servers that the configuration names: each says what is there, or raises Refused."""
+        if self.bus.kafka is None:
+            return []
+        from logintel.bus.kafka_check import try_cluster  # noqa: PLC0415 - only who tries Kafka needs its client
+
+        return [try_cluster(self.bus.kafka)]
