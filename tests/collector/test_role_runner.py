@@ -26,8 +26,9 @@ class Failing(Role):
         self.starts += 1
         if self.starts <= self._times:
             raise self._error()
-        self.progress.saw(0, self.progress.now())
-        await stop.wait()
+        while not stop.is_set():
+            self.progress.saw(0, self.progress.now())
+            await asyncio.sleep(0.01)
 
 
 class Working(Role):

@@ -53,6 +53,6 @@ class Role(ABC):
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end within seconds: what is begun is finished or left for the next run.
 
-        Calls `progress.saw` whenever nothing is left to read. Any error ends this call, not the role: the runner calls
-        it again after a pause. Refused and Misconfigured, which only a person can mend, end the process.
+        Calls `progress.saw` again and again while nothing is left to read. Any error ends this call, not the role: the
+        runner calls it again after a pause. Refused and Misconfigured, which only a person can mend, end the process.
         """
