@@ -8,7 +8,7 @@ CORPUS ?= ../shared/corpus
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test lint corpus test-host lock clean
+.PHONY: help run test lint corpus test-host bench lock clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,9 @@ corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=../shared/corpus): run eac
 
 test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose
 	@$(BIN)/python -m pytest tests/host
+
+bench: $(INSTALLED) ## The agent's cost per event, file to Kafka. KAFKA=host:port, ARGS="--size 1 --rounds 5" for the full workloads
+	@$(BIN)/python bench/run.py --kafka $(KAFKA) $(ARGS)
 
 lock: ## Pin what setup.cfg asks for, with hashes, into requirements.txt (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev setup.cfg -o requirements.txt

@@ -40,6 +40,7 @@ class Mark:
     cursor  the source's own
     count   events of the stream so far
     stamp   timestamp for the next event that states none, and `origin`, where it came from
+    partition  of the bus, fixed at birth; None: not chosen yet, or the bus has none
     """
 
     id: str
@@ -47,6 +48,7 @@ class Mark:
     count: int
     stamp: str
     origin: TimestampOrigin
+    partition: int | None = None
 
 
 class Checkpoint:
@@ -137,7 +139,7 @@ class Checkpoint:
         if mark is None:
             self._marks.pop(key, None)
             return
-        known = Mark(**{name: mark[name] for name in Mark.__slots__})
+        known = Mark(**{name: mark[name] for name in Mark.__slots__ if name in mark})
         self._marks[key] = replace(known, id=new_stream_id().hex()) if renew else known
 
     def _compacted(self) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -113,7 +113,7 @@ class Delivery:
                 self._acknowledged[stream] = mark.cursor
 
     async def _send(self, batch: Batch) -> None:
-        mark = self._marks.get(batch.stream) or self.checkpoint.mark(self.source, batch.stream) or self._born(batch)
+        mark = self._marks.get(batch.stream) or await self._first(batch)
         if not batch.events:
             self._promised.add(batch.stream)
             self._note(batch, outgoing(batch, mark, self.envelope)[1], _done())
@@ -121,7 +121,7 @@ class Delivery:
         if batch.stream in self._promised:
             await self._keep_promise(batch.stream)
         records, mark = outgoing(batch, mark, self.envelope)
-        acknowledged = asyncio.ensure_future(await self.producer.send(records))
+        acknowledged = asyncio.ensure_future(await self.producer.send(records, mark.partition))
         self.sent_events += len(records)
         self._note(batch, mark, acknowledged)
 
@@ -133,12 +133,15 @@ class Delivery:
             self._marks[batch.stream] = mark
         self._sent.append(_Sent(batch.stream, None if batch.ended else mark, acknowledged))
 
-    def _born(self, batch: Batch) -> Mark:
-        """A new stream: its id is on disk before its first event is sent."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        mark = Mark(new_stream_id().hex(), None, 0, batch.stamp or now, "mtime" if batch.stamp else "received")
-        self.checkpoint.record(self.source, batch.stream, mark)
-        self._promised.add(batch.stream)
+    async def _first(self, batch: Batch) -> Mark:
+        """Where a stream that this run has not seen goes on. Its id and partition are on disk before it sends."""
+        known = self.checkpoint.mark(self.source, batch.stream)
+        mark = known or _born(batch)
+        if mark.partition is None:
+            mark = replace(mark, partition=await self.producer.place(bytes.fromhex(mark.id)))
+        if mark != known:
+            self.checkpoint.record(self.source, batch.stream, mark)
+            self._promised.add(batch.stream)
         return mark
 
     async def _keep_promise(self, stream: str) -> None:
@@ -148,6 +151,11 @@ class Delivery:
             self._settle()
         await self.save()
         self._promised.discard(stream)
+
+
+def _born(batch: Batch) -> Mark:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return Mark(new_stream_id().hex(), None, 0, batch.stamp or now, "mtime" if batch.stamp else "received")
 
 
 def _done() -> asyncio.Future[None]:

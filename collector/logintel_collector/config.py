@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
 from logintel.config.problem import Problem
 from logintel.config.section import ConfigPath, DataPath, Section, defaults
 from logintel.config.shared import SharedConfig
 from logintel.size import Size
 from logintel_collector.notifier.config import NotifyConfig
+from logintel_collector.roles import MODULES, RoleName
 
 
 class SqliteConfig(Section):
@@ -28,10 +30,45 @@ class RetentionConfig(Section):
     bytes: Annotated[Size, Field(description="Room for all events.")] = Size("5GiB")
 
 
+class ElasticsearchConfig(Section):
+    """The index that people search."""
+
+    hosts: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^https?://[^\s/@]+:\d{1,5}$")], ...],
+        Field(min_length=1, description="Nodes, each as https://host:port."),
+    ]
+    api_key: Annotated[SecretStr | None, Field(description="API key; best written as ${file:PATH}.")] = None
+    username: Annotated[str | None, Field(description="User to log in as, where there is no API key.")] = None
+    password: Annotated[SecretStr | None, Field(description="Its password; best written as ${file:PATH}.")] = None
+    ca_certs: Annotated[ConfigPath | None, Field(description="Authorities to trust (PEM); the system's without.")] = (
+        None
+    )
+    shards: Annotated[
+        int | None, Field(description="Primary shards of a daily index; by the number of nodes without.", ge=1)
+    ] = None
+    replicas: Annotated[int | None, Field(description="Copies of each; by the number of nodes without.", ge=0)] = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.api_key and self.username:
+            raise ValueError("log in by api_key or by username and password, not by both")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password go together")
+        return self
+
+
+class PostgresConfig(Section):
+    """The database of events' metadata, sources, rules and alerts."""
+
+    dsn: Annotated[SecretStr, Field(description="postgresql://user:password@host:port/database, best as ${file:PATH}.")]
+
+
 class StoresConfig(Section):
     """Where events, alerts and their history are kept."""
 
     sqlite: Annotated[SqliteConfig, Field(default_factory=defaults, description="One SQLite file.")]
+    elasticsearch: Annotated[ElasticsearchConfig | None, Field(description="For collectors on servers.")] = None
+    postgres: Annotated[PostgresConfig | None, Field(description="For collectors on servers.")] = None
     retention: Annotated[RetentionConfig, Field(default_factory=defaults, description="How much is kept.")]
 
 
@@ -39,6 +76,10 @@ class CollectorConfig(SharedConfig):
     """Top-level keys that the collector reads."""
 
     stores: Annotated[StoresConfig, Field(default_factory=defaults, description="Where it is stored.")]
+    roles: Annotated[
+        tuple[RoleName, ...],
+        Field(description="What `logintel collector run` does; other processes may do the rest.", min_length=1),
+    ] = tuple(MODULES)
     rules_dir: Annotated[
         ConfigPath | None,
         Field(description="Directory of alert rules (*.yaml), relative to the file that names it; none by default."),
@@ -59,7 +100,27 @@ class CollectorConfig(SharedConfig):
         """Where events would go, and which rules would see them."""
         return [
             *super().plan(),
-            f"store {self.stores.sqlite.path}",
+            *self._stores(),
             f"rules of {self.rules_dir}" if self.rules_dir else "no rules",
             *(f"notify by {channel.type}" for channel in self.notify),
         ]
+
+    def servers(self) -> list[Coroutine[Any, Any, str]]:
+        """See SharedConfig."""
+        found = super().servers()
+        if self.stores.elasticsearch or self.stores.postgres:
+            from logintel_collector.stores import servers  # noqa: PLC0415 - only who tries them needs their clients
+
+            if self.stores.elasticsearch:
+                found.append(servers.try_elasticsearch(self.stores.elasticsearch))
+            if self.stores.postgres:
+                found.append(servers.try_postgres(self.stores.postgres))
+        return found
+
+    def _stores(self) -> list[str]:
+        servers = []
+        if self.stores.elasticsearch:
+            servers.append(f"store Elasticsearch at {', '.join(self.stores.elasticsearch.hosts)}")
+        if self.stores.postgres:
+            servers.append("store PostgreSQL")
+        return servers or [f"store {self.stores.sqlite.path}"]

@@ -48,10 +48,12 @@ class AcceptedRange:
 class Processed:
     """What a batch of records became: every record is a document, a dead letter or a repeat.
 
+    records    the record of each document
     positions  the last seq of each stream of the batch; saved with the documents, so that a repeat is known
     """
 
     documents: list[Document] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     repeats: int = 0
     positions: dict[bytes, bytes] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class Processor:
         first, last = self._days(now)
         result = Processed()
         reached = result.positions
-        add = result.documents.append
+        add, add_record = result.documents.append, result.records.append
         for _, record in stored:
             before = reached.get(record.stream) or positions.get(record.stream)
             if before is not None and record.seq <= before:
@@ -85,10 +87,12 @@ class Processor:
                 source = _source(record.value, created_at)
                 body = orjson.dumps(source)
             except (ValueError, orjson.JSONEncodeError) as error:
-                result.dead_letters.append(self._dead_letter(record, error, created_at))
+                log_id = named_id("record", record.stream.hex(), record.seq.hex())
+                result.dead_letters.append(self.dead_letter(log_id, "undecodable", str(error), record.value))
                 continue
             day = str(source["timestamp"])[:10]
             add(Document(source, body, day.replace("-", ".") if first <= day <= last else None))
+            add_record(record)
         return result
 
     def _days(self, now: datetime) -> tuple[str, str]:
@@ -100,17 +104,10 @@ class Processor:
         newest = now + future if future < ceiling - now else ceiling
         return stamp(oldest)[:10], stamp(newest)[:10]
 
-    def _dead_letter(self, record: Record, error: Exception, created_at: str) -> DeadLetter:
-        return DeadLetter(
-            log_id=named_id("record", record.stream.hex(), record.seq.hex()),
-            stage="processor",
-            reason="undecodable",
-            error=str(error),
-            attempts=1,
-            original=record.value,
-            config_version=self._config_version,
-            created_at=created_at,
-        )
+    def dead_letter(self, log_id: str, reason: str, error: str, original: bytes, attempts: int = 1) -> DeadLetter:
+        """A dead letter of this stage, made now."""
+        created_at = stamp(self._clock().astimezone(UTC))
+        return DeadLetter(log_id, "processor", reason, error, attempts, original, self._config_version, created_at)
 
 
 def stamp(moment: datetime) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
+
+import orjson
 
 #: Where a record was refused; a replay enters again there.
 Stage: TypeAlias = Literal["format", "process", "send", "processor", "indexer", "recorder"]
@@ -31,3 +34,8 @@ class DeadLetter:
     original: bytes
     config_version: str
     created_at: str
+
+
+def encoded(letter: DeadLetter) -> bytes:
+    """The letter as JSON, the record's bytes in base64."""
+    return orjson.dumps(asdict(letter) | {"original": base64.b64encode(letter.original).decode()})

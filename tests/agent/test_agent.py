@@ -202,7 +202,10 @@ class Slow:
     def __init__(self) -> None:
         self.acks: list[asyncio.Future[None]] = []
 
-    async def send(self, records: Sequence[Record]) -> Awaitable[None]:
+    async def place(self, stream: bytes) -> int | None:
+        return 3
+
+    async def send(self, records: Sequence[Record], partition: int | None = None) -> Awaitable[None]:
         self.acks.append(asyncio.get_running_loop().create_future())
         return self.acks[-1]
 

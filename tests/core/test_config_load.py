@@ -75,7 +75,7 @@ def loaded(tmp_path: Path, text: str) -> Example:
     ("line", "expected"),
     [
         ("innre: {}", "innre: unknown key; did you mean 'inner'?"),
-        ("bus: {kafka: {}}", "bus.kafka: unknown key; known: local"),
+        ("bus: {kafak: {}}", "bus.kafak: unknown key; did you mean 'kafka'?"),
         ("inner: [1]", "inner: expected keys and values, got a list"),
         ("inner: text", "inner: expected keys and values, got text"),
         ("inner: {txt: x}", "inner.txt: unknown key; did you mean 'text'?"),

@@ -22,7 +22,10 @@ class Record(NamedTuple):
 class Producer(Protocol):
     """Sends records of topic log-ingestion."""
 
-    async def send(self, records: Sequence[Record]) -> Awaitable[None]:
+    async def place(self, stream: bytes) -> int | None:
+        """The partition of a new stream: kept with it and given to every `send`. None: this bus has no partitions."""
+
+    async def send(self, records: Sequence[Record], partition: int | None = None) -> Awaitable[None]:
         """Take the records of one stream, in order; waits while there is no room (backpressure).
 
         The awaitable that it returns ends when every record is durable. A stream's records never overtake each other.

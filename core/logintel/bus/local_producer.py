@@ -43,7 +43,10 @@ class LocalProducer:
         self._turn = asyncio.Lock()
         self._again: asyncio.Task[None] | None = None
 
-    async def send(self, records: Sequence[Record]) -> Awaitable[None]:
+    async def place(self, stream: bytes) -> None:
+        """See Producer."""
+
+    async def send(self, records: Sequence[Record], partition: int | None = None) -> Awaitable[None]:  # noqa: ARG002
         """See Producer. Waits while the log is full or the disk is; a cancelled call leaves nothing behind."""
         block = _Block(pack(records), asyncio.get_running_loop().create_future())
         async with self._turn:

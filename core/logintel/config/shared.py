@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
 from logintel.config.document import Document
 from logintel.config.problem import Problem
-from logintel.config.section import DataPath, Section, defaults
+from logintel.config.section import ConfigPath, DataPath, Section, defaults
 from logintel.size import Size
 
 
@@ -25,10 +25,41 @@ class LocalBusConfig(Section):
     )
 
 
+class KafkaBusConfig(Section):
+    """The bus as a Kafka cluster: agents and collectors on any number of machines."""
+
+    bootstrap_servers: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^\s,]+:\d{1,5}$")], ...],
+        Field(min_length=1, description="Brokers to ask first, each as host:port."),
+    ]
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Field(description="How to talk to the brokers.")
+    ] = "PLAINTEXT"
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Field(description="How to log in, with SASL.")
+    ] = "SCRAM-SHA-512"
+    sasl_username: Annotated[str | None, Field(description="User to log in as.")] = None
+    sasl_password: Annotated[SecretStr | None, Field(description="Its password; best written as ${file:PATH}.")] = None
+    ssl_cafile: Annotated[ConfigPath | None, Field(description="Authorities to trust (PEM); the system's without.")] = (
+        None
+    )
+    ssl_certfile: Annotated[ConfigPath | None, Field(description="Certificate of this client (PEM).")] = None
+    ssl_keyfile: Annotated[ConfigPath | None, Field(description="Its key, if it is not in the same file.")] = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError(f"{self.security_protocol} needs sasl_username and sasl_password")
+        return self
+
+
 class BusConfig(Section):
     """What carries events from agent to collector."""
 
     local: Annotated[LocalBusConfig, Field(default_factory=defaults, description="A segment log on disk.")]
+    kafka: Annotated[KafkaBusConfig | None, Field(description="A Kafka cluster, for agents and collectors apart.")] = (
+        None
+    )
 
 
 class SharedConfig(Section):
@@ -54,3 +85,11 @@ class SharedConfig(Section):
     def plan(self) -> list[str]:
         """Lines that say what would run, for `config check`."""
         return []
+
+    def servers(self) -> list[Coroutine[Any, Any, str]]:
+        """Tries of the servers that the configuration names: each says what is there, or raises Refused."""
+        if self.bus.kafka is None:
+            return []
+        from logintel.bus.kafka_check import try_cluster  # noqa: PLC0415 - only who tries Kafka needs its client
+
+        return [try_cluster(self.bus.kafka)]

@@ -1,0 +1,100 @@
+"""Process, index, record and watch what agents send to Kafka.
+
+`logintel collector setup` makes the topics and says where the groups begin; it may be repeated at any time.
+`logintel collector run` does the roles that the configuration names until stopped (Ctrl-C, SIGTERM); with --once it
+ends when they have caught up with what is on the bus. More processes share the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from logintel import logs
+from logintel.config.load import load
+from logintel.config.problem import Misconfigured, Problem
+from logintel.config.shared import KafkaBusConfig
+from logintel.refused import Refused
+from logintel.stopping import stop_on_signal
+from logintel_collector.config import CollectorConfig
+from logintel_collector.roles import MODULES
+from logintel_collector.roles.role import Role
+from logintel_collector.roles.runner import run_roles
+
+EXAMPLES: Final = """
+    logintel collector setup --config /etc/logintel/collector.yaml
+    logintel collector run --config /etc/logintel/collector.yaml
+    logintel collector run --config collector.yaml --roles processor --once --json
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="setup|run")
+    setup = actions.add_parser("setup", help="make what is missing on the servers")
+    run_parser = actions.add_parser("run", help="do the roles of the configuration")
+    for action in (setup, run_parser):
+        action.add_argument("--config", metavar="FILE", required=True, help="YAML with the keys of collector.yaml")
+        action.add_argument("--json", action="store_true", help="print one JSON object, last")
+    run_parser.add_argument("--roles", metavar="A,B", help="these instead of the configuration's")
+    run_parser.add_argument("--once", action="store_true", help="end when the roles have caught up with the bus")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: done."""
+    config = load(CollectorConfig, args.config)
+    kafka = config.bus.kafka
+    if kafka is None:
+        message = "is missing: the collector reads from Kafka (to collect and store in one process, `logintel run`)"
+        raise Misconfigured([Problem(args.config, 0, "bus.kafka", message)])
+    if args.action == "setup":
+        return _set_up(kafka, config.installation, as_json=args.json)
+    roles = _roles(config, args.roles.split(",") if args.roles else config.roles)
+    logs.set_up("info", sys.stderr)
+    started = time.monotonic()
+    asyncio.run(_run(roles, once=args.once))
+    seconds = round(time.monotonic() - started, 3)
+    if args.json:
+        done: dict[str, Any] = {role.name: role.summary() for role in roles}
+        sys.stdout.buffer.write(orjson.dumps({"roles": done, "seconds": seconds}) + b"\n")
+    elif args.once:
+        for role in roles:
+            parts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in role.summary().items())
+            print(f"{role.name}: {parts} in {seconds} s")  # noqa: T201 - the command's output
+    return 0
+
+
+def _set_up(kafka: KafkaBusConfig, installation: str, *, as_json: bool) -> int:
+    from logintel_collector.setting_up import set_up  # noqa: PLC0415 - needs a Kafka client, `--help` does not
+
+    async def work() -> list[str]:
+        done = []
+        async for line in set_up(kafka, installation):
+            done.append(line)
+            if not as_json:
+                print(line, flush=True)  # noqa: T201 - the command's output
+        return done
+
+    done = asyncio.run(work())
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps({"done": done}) + b"\n")
+    return 0
+
+
+def _roles(config: CollectorConfig, names: Sequence[str]) -> list[Role]:
+    """The roles named, in the order in which events pass them. Raises Refused."""
+    absent = [name for name in names if name not in MODULES]
+    if absent:
+        raise Refused(f"role {absent[0]!r} is not in this version: it has {', '.join(MODULES)}")
+    return [importlib.import_module(module).build(config) for name, module in MODULES.items() if name in names]
+
+
+async def _run(roles: Sequence[Role], *, once: bool) -> None:
+    await run_roles(roles, stop_on_signal(), once=once)

@@ -1,0 +1,12 @@
+"""The roles of the collector: each reads a topic or a table, does one thing, and can run in a process of its own."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+RoleName: TypeAlias = Literal["processor", "indexer", "recorder", "alerter", "notifier", "keeper"]
+#: The modules of the roles that there are, in the order in which an event passes them. A module defines
+#: `build(config: CollectorConfig) -> Role`, and is loaded only where the role runs.
+MODULES: Final[dict[RoleName, str]] = {
+    "processor": "logintel_collector.roles.processor_role",
+}

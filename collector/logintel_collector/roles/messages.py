@@ -1,0 +1,67 @@
+"""Messages: what the processor reads and writes on Kafka, as keys, values and headers.
+
+log-ingestion     key stream id (16 bytes), value the encoded event, headers seq (12 bytes), schema
+log-processing    key stream id, value the document, headers log_id, day (empty: an outlier), seq, schema
+stream-positions  key stream id, value seq (nothing: forgotten)
+log-dead-letter   key log_id, value the dead letter as JSON
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from logintel.bus import Record
+from logintel.bus.kafka_consumer import Consumed
+from logintel.dead_letter import encoded
+from logintel.event import decode
+from logintel.identity import STREAM_ID_BYTES, named_id, seq_of
+from logintel_collector.processor import Processed
+
+#: key, value, headers
+Message: TypeAlias = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
+_SCHEMA: Final = ("schema", b"1")
+_SEQ_BYTES: Final = len(seq_of(0))
+
+
+def identified(read: Consumed) -> Record | None:
+    """The record as the bus means it; None: it says no stream, no position or nothing at all."""
+    stream, value = read.key, read.value
+    if stream is None or len(stream) != STREAM_ID_BYTES or value is None:
+        return None
+    for name, seq in read.headers:
+        if name == "seq" and len(seq) == _SEQ_BYTES:
+            return Record(value, stream, seq)
+    return None
+
+
+def log_id_of(read: Consumed, topic: str, partition: int) -> str:
+    """The event's id, else one made from the record's place."""
+    try:
+        return str(decode(read.value or b"")["log_id"])
+    except ValueError:
+        return named_id("bus", topic, str(partition), str(read.offset))
+
+
+def documents_out(processed: Processed) -> Iterator[Message]:
+    """For log-processing."""
+    for document, record in zip(processed.documents, processed.records, strict=True):
+        headers = [
+            ("log_id", document.log_id.encode()),
+            ("day", (document.day or "").encode()),
+            ("seq", record.seq),
+            _SCHEMA,
+        ]
+        yield record.stream, document.body, headers
+
+
+def positions_out(processed: Processed) -> Iterator[Message]:
+    """For stream-positions."""
+    for stream, seq in processed.positions.items():
+        yield stream, seq, [_SCHEMA]
+
+
+def dead_letters_out(processed: Processed) -> Iterator[Message]:
+    """For log-dead-letter."""
+    for letter in processed.dead_letters:
+        yield letter.log_id.encode(), encoded(letter), [_SCHEMA]

@@ -1,0 +1,173 @@
+"""The lane: one partition of log-ingestion on its way to log-processing, one transaction at a time.
+
+Whoever opens the lane of a partition fences everyone who had it before: what they have begun is aborted, and what they
+still try is refused. Only then the committed offset and the repeat map are read, so both are final.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple
+
+from aiokafka import TopicPartition
+
+from logintel.bus import Stored
+from logintel.bus.kafka_consumer import Consumed
+from logintel.bus.topics import DEAD_LETTERS, INGESTION, POSITIONS, PROCESSING
+from logintel.config.shared import KafkaBusConfig
+from logintel_collector.fitting import fitted
+from logintel_collector.processor import Processed, Processor
+from logintel_collector.roles.messages import (
+    Message,
+    dead_letters_out,
+    documents_out,
+    identified,
+    log_id_of,
+    positions_out,
+)
+from logintel_collector.roles.stream_positions import StreamPositions, read_positions
+from logintel_collector.roles.transactions import Poisoned, Transactions
+
+#: Bytes that batch and record put around a document.
+_OVERHEAD: Final = 1024
+#: Streams that are forgotten in one transaction.
+_FORGET: Final = 10_000
+
+
+class Route(NamedTuple):
+    """The topics between which the processor works; `max_document`: bytes of a document that log-processing takes."""
+
+    ingestion: str = INGESTION.name
+    processing: str = PROCESSING.name
+    positions: str = POSITIONS.name
+    dead_letters: str = DEAD_LETTERS.name
+    max_document: int = PROCESSING.max_message_bytes - _OVERHEAD
+
+
+class Lane:
+    """A fenced partition. After any error it cannot be used any more: close it and open another.
+
+    next  offset of the first record that is not done
+    """
+
+    def __init__(self, partition: int, group: str, route: Route, transactions: Transactions) -> None:
+        self.partition, self.next = partition, 0
+        self._group, self._route, self._transactions = group, route, transactions
+        self._positions = StreamPositions()
+        self._burial = 0
+        self._pending: tuple[int, Processed] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        kafka: KafkaBusConfig,
+        installation: str,
+        partition: int,
+        route: Route,
+        committed: Callable[[int], Awaitable[int]],
+    ) -> Lane:
+        """Fence, then read where the group is and what it has seen. Raises TimeoutError, KafkaError.
+
+        `committed`: the group's offset of a partition, else the earliest there is.
+        """
+        transactions = await Transactions.open(kafka, f"{installation}/processor/{partition}")
+        lane = cls(partition, group_of(installation), route, transactions)
+        try:
+            lane.next = await committed(partition)
+            lane._positions = await read_positions(kafka, route.positions, partition)
+            lane._burial = partition % await transactions.partitions(route.dead_letters)
+        except BaseException:
+            await asyncio.shield(asyncio.ensure_future(transactions.close()))
+            raise
+        return lane
+
+    async def take(self, processor: Processor, records: Sequence[Consumed]) -> Processed:
+        """Do what is to be done for `records`, which follow what is done. Raises what `send` and `commit` do."""
+        await self.send(processor, records)
+        return await self.commit()
+
+    async def send(self, processor: Processor, records: Sequence[Consumed]) -> None:
+        """Put what `records` become into a transaction; nobody sees it before `commit`.
+
+        Raises Poisoned when the records may be at fault; TimeoutError, KafkaError when the cluster is, or when someone
+        else has fenced this lane.
+        """
+        try:
+            processed = self._processed(processor, records)
+        except Exception as error:
+            raise Poisoned(f"{type(error).__name__}: {error}") from error
+        await self._send(processed, records[-1].offset + 1)
+
+    async def bury(self, processor: Processor, record: Consumed, error: str) -> Processed:
+        """Make a dead letter of a record that cannot be processed; otherwise like `take`."""
+        found = identified(record)
+        log_id = log_id_of(record, self._route.ingestion, self.partition)
+        letter = processor.dead_letter(log_id, "refused", error, record.value or b"", attempts=2)
+        processed = Processed(dead_letters=[letter])
+        if found and found.seq > self._positions.last.get(found.stream, b""):
+            processed.positions[found.stream] = found.seq
+        await self._send(processed, record.offset + 1)
+        return await self.commit()
+
+    async def commit(self) -> Processed:
+        """End the transaction that `send` has begun; what it held. Raises TimeoutError, KafkaError."""
+        assert self._pending is not None
+        following, processed = self._pending
+        await self._transactions.commit(self._group, {TopicPartition(self._route.ingestion, self.partition): following})
+        self.next, self._pending = following, None
+        self._positions.update(processed.positions, _now())
+        return processed
+
+    async def forget_idle(self) -> int:
+        """Take streams that brought nothing for long out of the repeat map; how many."""
+        streams = self._positions.idle(_now(), _FORGET)
+        if streams:
+            tombstones: list[Message] = [(stream, None, []) for stream in streams]
+            await self._transactions.send((self._route.positions, self.partition, tombstones))
+            await self._transactions.commit()
+            self._positions.forget(streams)
+        return len(streams)
+
+    async def close(self) -> None:
+        """Let go, in bounded time; a transaction that is still open is aborted by the next owner."""
+        await self._transactions.close()
+
+    def _processed(self, processor: Processor, records: Sequence[Consumed]) -> Processed:
+        """What the records become, each document as long as the bus takes; who knows no stream has a dead letter."""
+        stored, unknown = [], []
+        for record in records:
+            found = identified(record)
+            if found is None:
+                unknown.append(record)
+            else:
+                stored.append(Stored(record.offset, found))
+        processed = processor.process(stored, self._positions.last)
+        limit = self._route.max_document
+        for place, document in enumerate(processed.documents):
+            if len(document.body) > limit:
+                processed.documents[place] = fitted(document, limit)
+        for record in unknown:
+            log_id = log_id_of(record, self._route.ingestion, self.partition)
+            error = "expected a key of 16 bytes (the stream) and a header seq of 12"
+            processed.dead_letters.append(processor.dead_letter(log_id, "unidentified", error, record.value or b""))
+        return processed
+
+    async def _send(self, processed: Processed, following: int) -> None:
+        route = self._route
+        await self._transactions.send(
+            (route.processing, self.partition, documents_out(processed)),
+            (route.positions, self.partition, positions_out(processed)),
+            (route.dead_letters, self._burial, dead_letters_out(processed)),
+        )
+        self._pending = following, processed
+
+
+def group_of(installation: str) -> str:
+    """The consumer group of an installation's processors."""
+    return f"{installation}-processor"
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

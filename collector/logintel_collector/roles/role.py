@@ -1,0 +1,58 @@
+"""The role: one part of the collector's work, and how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from logintel_collector.roles import RoleName
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a role is.
+
+    done     records (or rows) of this run
+    lag      those that waited when it last looked; None: it did not look yet
+    trouble  what keeps it from working, for a person; None: nothing
+    """
+
+    done: int = 0
+    lag: int | None = None
+    trouble: str | None = None
+    _asked: float = field(default=0.0, repr=False)
+
+    def saw(self, lag: int, asked: float) -> None:
+        """Note that `lag` records waited; `asked`: time.monotonic() before it was asked for."""
+        self.lag, self._asked = lag, asked
+
+    def caught_up_since(self, moment: float) -> bool:
+        """Whether nothing waited at a look that began after `moment` (time.monotonic())."""
+        return self.lag == 0 and self._asked >= moment
+
+    def now(self) -> float:
+        """The clock of `saw` and `caught_up_since`."""
+        return time.monotonic()
+
+
+class Role(ABC):
+    """Started by the runner, and again after every error."""
+
+    name: RoleName
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+
+    def summary(self) -> dict[str, int]:
+        """Counts of this run, by what was counted."""
+        return {"done": self.progress.done}
+
+    @abstractmethod
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then end within seconds: what is begun is finished or left for the next run.
+
+        Calls `progress.saw` again and again while nothing is left to read. Any error ends this call, not the role: the
+        runner calls it again after a pause. Refused and Misconfigured, which only a person can mend, end the process.
+        """

@@ -1,0 +1,26 @@
+"""Setting up: what the roles need on the servers, made where it is missing; safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from logintel.bus import topics
+from logintel.bus.kafka_groups import commit_start
+from logintel.config.shared import KafkaBusConfig
+from logintel_collector.roles import RoleName
+
+#: The topic that the group of a role reads; a group is named INSTALLATION-ROLE.
+GROUPS: Final[dict[RoleName, str]] = {"processor": topics.INGESTION.name}
+
+
+async def set_up(kafka: KafkaBusConfig, installation: str) -> AsyncIterator[str]:
+    """Do it; what was done, a line for each. Raises Refused."""
+    made = await topics.set_up(kafka)
+    yield f"topics: made {', '.join(made)}" if made else "topics: all there"
+    for role, topic in GROUPS.items():
+        group = f"{installation}-{role}"
+        count = await commit_start(kafka, group, topic)
+        yield f"group {group}: " + (
+            f"begins at the earliest record of {count} partitions of {topic}" if count else "goes on where it was"
+        )

@@ -1,0 +1,44 @@
+"""Consumer groups: where a group begins that has read nothing yet, said before its first member starts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from logintel.bus.kafka_connection import bounded, client_arguments
+from logintel.config.shared import KafkaBusConfig
+from logintel.refused import Refused
+
+#: Seconds that this may take in all.
+TIMEOUT: Final = 60.0
+
+
+async def commit_start(config: KafkaBusConfig, group: str, topic: str) -> int:
+    """Commit the earliest offset of each partition of `topic` that `group` never committed; how many those were.
+
+    What is committed stays. Raises Refused when the cluster cannot be asked or refuses (a group that is running must
+    be stopped first, if it has partitions without an offset).
+    """
+    consumer = AIOKafkaConsumer(**client_arguments(config), group_id=group, enable_auto_commit=False)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await consumer.start()
+            # Asks for all topics: asking for one would make it, with the broker's defaults.
+            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
+            places = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
+            if not places:
+                raise Refused(f"topic {topic} is missing or this user may not see it")
+            consumer.assign(places)
+            fresh = [place for place in places if await consumer.committed(place) is None]
+            if fresh:
+                await consumer.commit(await consumer.beginning_offsets(fresh))
+    except TimeoutError as error:
+        raise Refused(f"group {group}: Kafka did not answer in {TIMEOUT:.0f} s") from error
+    except KafkaError as error:
+        raise Refused(f"group {group} of topic {topic}: {error}: stop its members, then try again") from error
+    finally:
+        await bounded(consumer.stop())
+    return len(fresh)

@@ -1,0 +1,139 @@
+"""The lane: one partition's records on their way, one batch at a time, so that none overtakes another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+
+from logintel.bus import Record
+from logintel.bus.kafka_link import Line, Link
+
+SCHEMA_HEADER: Final = ("schema", b"1")
+#: What no second try mends, as far as it is the records' fault.
+_POISON: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+
+#: Keeps a record that the bus will never take; returns when it is on disk.
+Refuse = Callable[[Record, str], Awaitable[None]]
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """Records of one `send`; the first `sent` of them are done with, and `done` is answered when all are."""
+
+    records: Sequence[Record]
+    size: int
+    done: asyncio.Future[None]
+    sent: int = 0
+
+
+class Lane:
+    """Sends what is added, in order, for as long as it takes; `delivered` is told of each parcel that is done with."""
+
+    def __init__(  # noqa: PLR0917 - made in one place
+        self,
+        link: Link,
+        topic: str,
+        partition: int,
+        timeout: float,
+        refuse: Refuse,
+        delivered: Callable[[Parcel], None],
+    ) -> None:
+        self._link, self._topic, self._partition, self._timeout = link, topic, partition, timeout
+        self._refuse, self._delivered = refuse, delivered
+        self._parcels: deque[Parcel] = deque()
+        #: Records in the batch of the last try, and the most that the next may hold while a refused one is looked for.
+        self._tried = 0
+        self._most: int | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, parcel: Parcel) -> None:
+        """Send the parcel behind those before it."""
+        self._parcels.append(parcel)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop trying."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        while self._parcels:
+            line = await self._link.line()
+            try:
+                taken = await self._send(line)
+            except _POISON as error:
+                # The producer has counted the batch: whatever follows it would be out of sequence.
+                self._link.drop(line, error)
+                await self._halve(error)
+            except Exception as error:  # noqa: BLE001 - whatever aiokafka raises, a lane goes on: nothing is given up
+                self._link.drop(line, error)
+                await self._link.rest()
+            else:
+                if taken:
+                    self._link.works()
+                    self._most = None
+                    self._advance(taken)
+
+    async def _send(self, line: Line) -> int:
+        """Send one batch from the head of the lane; how many records were taken, 0 when the line broke meanwhile."""
+        if self._partition >= line.partitions:
+            raise KafkaError(f"topic {self._topic} has lost partition {self._partition}: make it again with as many")
+        batch = line.producer.create_batch()
+        self._tried = 0
+        for record in islice(self._waiting(), self._most):
+            headers = [("seq", record.seq), SCHEMA_HEADER]
+            if batch.append(key=record.stream, value=record.value, timestamp=None, headers=headers) is None:
+                break
+            self._tried += 1
+        async with asyncio.timeout(self._timeout):
+            answer = await line.producer.send_batch(batch, self._topic, partition=self._partition)
+            answer.add_done_callback(_looked_at)
+            breaking = asyncio.ensure_future(line.broken.wait())
+            try:
+                await asyncio.wait({answer, breaking}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                breaking.cancel()
+        if not answer.done():
+            return 0
+        answer.result()
+        return self._tried
+
+    def _waiting(self) -> Iterator[Record]:
+        for parcel in self._parcels:
+            yield from islice(parcel.records, parcel.sent, None)
+
+    def _advance(self, count: int) -> None:
+        """The first `count` records are done with."""
+        while count:
+            head = self._parcels[0]
+            step = min(count, len(head.records) - head.sent)
+            head.sent += step
+            count -= step
+            if head.sent < len(head.records):
+                return
+            self._parcels.popleft()
+            self._delivered(head)
+
+    async def _halve(self, error: KafkaError) -> None:
+        """Look for the record that is refused in half as many; keep it aside when it is alone."""
+        if self._tried > 1:
+            self._most = self._tried // 2
+            return
+        head = self._parcels[0]
+        await self._refuse(head.records[head.sent], f"{type(error).__name__}: {error}")
+        self._most = None
+        self._advance(1)
+
+
+def _looked_at(answer: asyncio.Future[object]) -> None:
+    """Of a batch whose line broke nobody asks any more: not an error of asyncio's."""
+    if not answer.cancelled():
+        answer.exception()

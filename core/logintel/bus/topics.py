@@ -1,0 +1,98 @@
+"""The topics: the seed's four and the further ones of logintel, and making those that are missing."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, NamedTuple
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from logintel.bus.kafka_connection import bounded, client_arguments
+from logintel.config.shared import KafkaBusConfig
+from logintel.refused import Refused
+
+#: Seconds that setting up may take in all.
+TIMEOUT: Final = 60.0
+_DAY: Final = 24 * 3600 * 1000
+_log = structlog.get_logger(__name__)
+
+
+class Topic(NamedTuple):
+    """A topic as we make it. `days` is None where the newest record of each key is kept for ever (compaction)."""
+
+    name: str
+    partitions: int
+    days: int | None
+    max_message_bytes: int = 1024 * 1024 + 12
+
+    def config(self, replication: int) -> dict[str, str]:
+        """Its configuration on a cluster that keeps `replication` copies."""
+        keeping = (
+            {"cleanup.policy": "compact"}
+            if self.days is None
+            else {"cleanup.policy": "delete", "retention.ms": str(self.days * _DAY)}
+        )
+        safety = {"min.insync.replicas": "2"} if replication >= REPLICATION else {}
+        return {**keeping, **safety, "compression.type": "lz4", "max.message.bytes": str(self.max_message_bytes)}
+
+
+#: Copies of every record, where the cluster has that many brokers.
+REPLICATION: Final = 3
+_LARGE: Final = 2 * 1024 * 1024
+
+INGESTION: Final = Topic("log-ingestion", 12, 7)
+PROCESSING: Final = Topic("log-processing", 12, 30, _LARGE)
+ALERTS: Final = Topic("alerts", 6, 30)
+ANALYTICS: Final = Topic("analytics", 6, 30)
+#: The last seq of each stream, partitioned as log-ingestion: how repeats are known.
+POSITIONS: Final = Topic("stream-positions", INGESTION.partitions, None)
+DEAD_LETTERS: Final = Topic("log-dead-letter", 6, 30, 2 * _LARGE)
+STATUS: Final = Topic("agent-status", 6, None)
+MATCHES: Final = Topic("rule-matches", 12, 7)
+
+ALL: Final = (INGESTION, PROCESSING, ALERTS, ANALYTICS, POSITIONS, DEAD_LETTERS, STATUS, MATCHES)
+
+
+async def set_up(config: KafkaBusConfig) -> list[str]:
+    """Make the topics that are missing; what is there stays as it is. The names of those made.
+
+    Raises Refused when the cluster cannot be asked or refuses.
+    """
+    servers = ", ".join(config.bootstrap_servers)
+    admin = AIOKafkaAdminClient(**client_arguments(config), request_timeout_ms=int(TIMEOUT * 1000 / 2))
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await admin.start()
+            known = set(await admin.list_topics())
+            brokers = len((await admin.describe_cluster())["brokers"])
+            return await _create(admin, [topic for topic in ALL if topic.name not in known], brokers)
+    except TimeoutError as error:
+        raise Refused(f"Kafka at {servers} did not answer in {TIMEOUT:.0f} s: is it running and reachable?") from error
+    except KafkaError as error:
+        raise Refused(f"Kafka at {servers}: {error}: check bus.kafka and that it is running") from error
+    finally:
+        await bounded(admin.close())
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: list[Topic], brokers: int) -> list[str]:
+    if not missing:
+        return []
+    replication = min(REPLICATION, brokers)
+    if replication < REPLICATION:
+        effect = "a lost disk of a broker loses what is on the bus"
+        _log.warning("topics_without_replication", brokers=brokers, replication=replication, effect=effect)
+    wanted = [
+        NewTopic(topic.name, topic.partitions, replication, topic_configs=topic.config(replication))
+        for topic in missing
+    ]
+    answer = await admin.create_topics(wanted)
+    made = []
+    for name, code, *rest in answer.topic_errors:
+        error = for_code(code)
+        if not code:
+            made.append(name)
+        elif error is not TopicAlreadyExistsError:  # another set_up was faster
+            raise Refused(f"topic {name} cannot be made: {(rest and rest[0]) or error.__name__}")
+    return made

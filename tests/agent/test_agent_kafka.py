@@ -1,0 +1,129 @@
+"""`logintel agent run` against a real broker: lines of a file arrive, and a kill costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from logintel.bus.kafka_consumer import GroupConsumer
+from logintel.bus.topics import INGESTION, set_up
+from logintel.config.shared import KafkaBusConfig
+
+#: So many that sending them takes longer than the pause between two saves of the checkpoint.
+LINES = 200_000
+CODE = "import sys; from logintel.main import main; sys.exit(main())"
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-c", CODE, "agent", "run", *words]
+
+
+def written(tmp_path: Path, kafka: str, lines: int) -> Path:
+    """A configuration over a file whose lines name this test alone."""
+    asyncio.run(set_up(KafkaBusConfig(bootstrap_servers=(kafka,))))
+    tag = secrets.token_hex(8)
+    (tmp_path / "tag").write_text(tag)
+    (tmp_path / "app.log").write_text("".join(f"{tag} request {n}\n" for n in range(lines)))
+    path = tmp_path / "agent.yaml"
+    source = {"name": "shop", "type": "application", "paths": [str(tmp_path / "app.log")], "format": "plain"}
+    path.write_text(json.dumps({"bus": {"kafka": {"bootstrap_servers": [kafka]}}, "sources": [source]}))
+    return path
+
+
+async def arrived(kafka: str, tag: str, lines: int) -> list[tuple[str, str, int]]:
+    """(message, log_id, partition) of every event of this test, until nothing more comes."""
+    consumer = GroupConsumer(
+        KafkaBusConfig(bootstrap_servers=(kafka,)), INGESTION.name, f"group-{secrets.token_hex(6)}"
+    )
+    await consumer.start()
+    found: list[tuple[str, str, int]] = []
+    quiet = 0
+    try:
+        async with asyncio.timeout(60):
+            while quiet < 2:
+                batches = await consumer.read(5000, 1.0)
+                for batch in batches:
+                    values = [record.value for record in batch.records if record.value and tag.encode() in record.value]
+                    found += [(e["message"], e["log_id"], batch.partition) for e in map(json.loads, values)]
+                quiet = 0 if batches or len(set(found)) < lines else quiet + 1
+    finally:
+        await consumer.stop()
+    return found
+
+
+def test_every_line_arrives_once_and_a_second_run_sends_nothing(tmp_path: Path, kafka: str) -> None:
+    config = written(tmp_path, kafka, 3000)
+    words = command("--config", str(config), "--data", str(tmp_path / "data"), "--once", "--json")
+    first = subprocess.run(words, capture_output=True, check=True)
+    second = subprocess.run(words, capture_output=True, check=True)
+    assert json.loads(first.stdout)["events_sent"] == 3000
+    assert json.loads(second.stdout)["events_sent"] == 0
+    tag = (tmp_path / "tag").read_text()
+    found = asyncio.run(arrived(kafka, tag, 3000))
+    assert [message for message, _, _ in found] == [f"{tag} request {n}" for n in range(3000)]
+    assert len({log_id for _, log_id, _ in found}) == 3000
+    assert len({partition for _, _, partition in found}) == 1
+
+
+def test_killed_at_any_moment_nothing_is_lost_and_doubles_have_the_same_id(tmp_path: Path, kafka: str) -> None:
+    config = written(tmp_path, kafka, LINES)
+    words = command("--config", str(config), "--data", str(tmp_path / "data"), "--once", "--json")
+    checkpoint = tmp_path / "data" / "agent" / "worker-0" / "checkpoint"
+    for _ in range(2):
+        before = delivered(checkpoint)
+        running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while delivered(checkpoint) == before:
+            assert running.poll() is None
+            time.sleep(0.02)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    last = subprocess.run(words, capture_output=True, check=True)
+    assert 0 < json.loads(last.stdout)["events_sent"] < LINES, "no kill came in mid-flow"
+    tag = (tmp_path / "tag").read_text()
+    found = asyncio.run(arrived(kafka, tag, LINES))
+    assert {message for message, _, _ in found} == {f"{tag} request {n}" for n in range(LINES)}
+    assert len(set(found)) == LINES  # one id and one partition a message, however often it was sent
+    first_seen = list(dict.fromkeys(message for message, _, _ in found))
+    assert first_seen == [f"{tag} request {n}" for n in range(LINES)]
+
+
+def delivered(checkpoint: Path) -> int:
+    """Events that the checkpoint knows to be on the bus."""
+    text = checkpoint.read_text() if checkpoint.exists() else ""
+    return max(map(int, re.findall(r'"count":(\d+)', text)), default=0)
+
+
+def test_a_signal_ends_it_in_time_while_the_broker_is_away(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("one\n")
+    source = {"name": "shop", "type": "application", "paths": [str(tmp_path / "app.log")]}
+    path = tmp_path / "agent.yaml"
+    path.write_text(json.dumps({"bus": {"kafka": {"bootstrap_servers": ["127.0.0.1:9"]}}, "sources": [source]}))
+    running = subprocess.Popen(command("--config", str(path), "--data", str(tmp_path / "data")), stderr=subprocess.PIPE)
+    assert running.stderr is not None
+    log = b""
+    while b"bus_away" not in log:
+        line = running.stderr.readline()
+        assert line, log
+        log += line
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=30)
+    assert running.returncode == 0
+
+
+def test_without_a_bus_it_says_which_key_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text("sources: []\n")
+    done = subprocess.run(
+        command("--config", str(path), "--data", str(tmp_path / "data")), check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "bus.kafka" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,423 @@
+"""The processor's lane on a real broker: fenced, in transactions, each event exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from logintel.bus import Record, kafka_lz4
+from logintel.bus.kafka_consumer import Consumed
+from logintel.config.shared import KafkaBusConfig
+from logintel.event import Envelope, Event, encode
+from logintel.identity import identify
+from logintel_collector.config import CollectorConfig
+from logintel_collector.processor import Processor
+from logintel_collector.roles.processor_lane import Lane, Route, group_of
+from logintel_collector.roles.processor_role import ProcessorRole
+from logintel_collector.roles.runner import run_roles
+from logintel_collector.roles.transactions import Poisoned
+
+STAMP = "2026-03-04T05:06:07.000000Z"
+NOW = datetime(2026, 3, 5, tzinfo=UTC)
+ENVELOPE = Envelope("6f1d5c2e-8a0b-5f4e-9c57-1f0e6c6f6769", {"source_type": "application"})
+
+
+def processor() -> Processor:
+    return Processor(lambda: NOW)
+
+
+def events(stream: bytes, start: int, count: int, fill: str = "") -> list[Record]:
+    """Encoded events of a stream whose raw texts are `STREAM NUMBER fill`."""
+    spans = [(n, n + 1) for n in range(start, start + count)]
+    return [
+        Record(
+            encode(Event(raw=f"{stream.hex()} {n} {fill}"), STAMP, "record", identity, ENVELOPE), stream, identity.seq
+        )
+        for n, identity in zip(range(start, start + count), identify(stream, spans), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Topics of one test on a broker."""
+
+    kafka: str
+    installation: str
+    route: Route
+
+    @property
+    def config(self) -> KafkaBusConfig:
+        return KafkaBusConfig(bootstrap_servers=(self.kafka,))
+
+    async def send(self, records: Sequence[Record], partition: int = 0) -> list[Consumed]:
+        """Put events on log-ingestion; what a consumer would read."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True)
+        await producer.start()
+        try:
+            answers = [
+                await producer.send(
+                    self.route.ingestion, record.value, record.stream, partition, headers=[("seq", record.seq)]
+                )
+                for record in records
+            ]
+            offsets = [(await answer).offset for answer in answers]
+        finally:
+            await producer.stop()
+        return [
+            Consumed(offset, record.stream, record.value, [("seq", record.seq)])
+            for offset, record in zip(offsets, records, strict=True)
+        ]
+
+    async def committed(self, partition: int) -> int:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka, group_id=group_of(self.installation))
+        await consumer.start()
+        try:
+            return await consumer.committed(TopicPartition(self.route.ingestion, partition)) or 0
+        finally:
+            await consumer.stop()
+
+    async def lane(self, partition: int = 0) -> Lane:
+        return await Lane.open(self.config, self.installation, partition, self.route, self.committed)
+
+    async def read(self, topic: str) -> list[Any]:
+        """Every committed record of a topic, to its end."""
+        kafka_lz4.install()
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        found = []
+        try:
+            places = [TopicPartition(topic, number) for number in sorted(await self._partitions(consumer, topic))]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            async with asyncio.timeout(30):
+                while any([await consumer.position(place) < ends[place] for place in places]):
+                    for records in (await consumer.getmany(timeout_ms=500)).values():
+                        found += records
+        finally:
+            await consumer.stop()
+        return found
+
+    async def texts(self) -> list[str]:
+        """The raw texts on log-processing, in order."""
+        return [orjson.loads(record.value)["raw_log"].strip() for record in await self.read(self.route.processing)]
+
+    @staticmethod
+    async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+        cluster = await consumer._client.fetch_all_metadata()
+        return set(cluster.partitions_for_topic(topic))
+
+
+@asynccontextmanager
+async def cluster(
+    kafka: str, partitions: int = 1, max_document: int = Route().max_document, max_message: int = 2**21
+) -> AsyncIterator[Cluster]:
+    name = f"test-{secrets.token_hex(6)}"
+    route = Route(f"{name}-ingestion", f"{name}-processing", f"{name}-positions", f"{name}-dead", max_document)
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_topics(
+            [
+                NewTopic(route.ingestion, partitions, 1),
+                NewTopic(route.processing, partitions, 1, topic_configs={"max.message.bytes": str(max_message)}),
+                NewTopic(route.positions, partitions, 1, topic_configs={"cleanup.policy": "compact"}),
+                NewTopic(route.dead_letters, 2, 1),
+            ]
+        )
+        yield Cluster(kafka, name, route)
+        await admin.delete_topics([route.ingestion, route.processing, route.positions, route.dead_letters])
+    finally:
+        await admin.close()
+
+
+def numbered(stream: bytes, numbers: range) -> list[str]:
+    return [f"{stream.hex()} {n}" for n in numbers]
+
+
+def test_a_document_carries_what_the_next_roles_need(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka, partitions=3) as on:
+            stream = secrets.token_bytes(16)
+            old = encode(
+                Event(raw="old"), "1999-01-01T00:00:00.000000Z", "record", next(identify(stream, [(5, 6)])), ENVELOPE
+            )
+            sent = [*events(stream, 0, 2), Record(old, stream, next(identify(stream, [(5, 6)])).seq)]
+            read = await on.send(sent, partition=2)
+            lane = await on.lane(2)
+            await lane.take(processor(), read)
+            await lane.close()
+            found = await on.read(on.route.processing)
+            assert [(record.partition, record.key) for record in found] == [(2, stream)] * 3
+            headers = [dict(record.headers) for record in found]
+            assert [header["seq"] for header in headers] == [record.seq for record in sent]
+            assert [header["day"] for header in headers] == [b"2026.03.04", b"2026.03.04", b""]
+            assert [header["log_id"].decode() for header in headers] == [orjson.loads(r.value)["log_id"] for r in sent]
+            assert {header["schema"] for header in headers} == {b"1"}
+            assert orjson.loads(found[0].value)["processing_status"] == "processed"
+
+    asyncio.run(scenario())
+
+
+def test_a_zombie_in_mid_transaction_adds_nothing_when_it_wakes(kafka: str) -> None:
+    """The former owner sleeps with a transaction open, the next one does the same records, the former goes on."""
+
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            stream = secrets.token_bytes(16)
+            read = await on.send(events(stream, 0, 20))
+            zombie = await on.lane()
+            await zombie.take(processor(), read[:5])
+            await zombie.send(processor(), read[5:])
+            heir = await on.lane()
+            assert heir.next == read[5].offset
+            await heir.take(processor(), read[5:])
+            with pytest.raises(KafkaError):
+                await zombie.commit()
+            await zombie.close()
+            await heir.close()
+            assert await on.texts() == numbered(stream, range(20))
+
+    asyncio.run(scenario())
+
+
+def test_a_zombie_that_sleeps_before_its_transaction_adds_nothing_either(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            stream = secrets.token_bytes(16)
+            read = await on.send(events(stream, 0, 20))
+            zombie = await on.lane()
+            heir = await on.lane()
+            await heir.take(processor(), read)
+            with pytest.raises(KafkaError):
+                await zombie.take(processor(), read)
+            await zombie.close()
+            await heir.close()
+            assert await on.texts() == numbered(stream, range(20))
+
+    asyncio.run(scenario())
+
+
+def test_a_repeat_is_known_to_the_next_owner(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            stream, other = secrets.token_bytes(16), secrets.token_bytes(16)
+            read = await on.send(events(stream, 0, 10) + events(other, 0, 3))
+            first = await on.lane()
+            await first.take(processor(), read)
+            await first.close()
+            again = await on.send(events(stream, 5, 10))
+            second = await on.lane()
+            processed = await second.take(processor(), again)
+            await second.close()
+            assert processed.repeats == 5
+            assert await on.texts() == numbered(stream, range(10)) + numbered(other, range(3)) + numbered(
+                stream, range(10, 15)
+            )
+
+    asyncio.run(scenario())
+
+
+def test_what_no_stream_is_known_of_becomes_a_dead_letter(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            stream = secrets.token_bytes(16)
+            good = events(stream, 0, 3)
+            read = await on.send(
+                [good[0], Record(b"foreign", b"short", b"1"), Record(b"{}", stream, good[1].seq), good[2]]
+            )
+            lane = await on.lane()
+            processed = await lane.take(processor(), read)
+            await lane.close()
+            assert len(processed.documents) == 2
+            letters = [orjson.loads(record.value) for record in await on.read(on.route.dead_letters)]
+            assert sorted((letter["reason"], letter["original"]) for letter in letters) == [
+                ("undecodable", "e30="),
+                ("unidentified", "Zm9yZWlnbg=="),
+            ]
+            assert {letter["stage"] for letter in letters} == {"processor"}
+
+    asyncio.run(scenario())
+
+
+def test_a_document_above_the_limit_is_cut_and_says_so(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka, max_document=4000) as on:
+            stream = secrets.token_bytes(16)
+            read = await on.send([*events(stream, 0, 1, fill="x" * 20_000), *events(stream, 1, 1)])
+            lane = await on.lane()
+            await lane.take(processor(), read)
+            await lane.close()
+            long, short = [orjson.loads(record.value) for record in await on.read(on.route.processing)]
+            assert long["tags"] == ["_cut"]
+            assert long["metadata"]["cut_from"] > 40_000
+            assert long["raw_log"].startswith(stream.hex())
+            assert short["tags"] == []
+
+    asyncio.run(scenario())
+
+
+def test_an_idle_stream_is_forgotten(kafka: str) -> None:
+    """A stream whose last position is older than thirty days; the test writes the time of it."""
+
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            idle, busy = secrets.token_bytes(16), secrets.token_bytes(16)
+            producer = AIOKafkaProducer(bootstrap_servers=kafka)
+            await producer.start()
+            await producer.send_and_wait(on.route.positions, b"\0" * 12, idle, 0, timestamp_ms=1_600_000_000_000)
+            await producer.send_and_wait(on.route.positions, b"\0" * 12, busy, 0)
+            await producer.stop()
+            lane = await on.lane()
+            assert await lane.forget_idle() == 1
+            assert await lane.forget_idle() == 0
+            await lane.close()
+            last = {record.key: record.value for record in await on.read(on.route.positions)}
+            assert last == {idle: None, busy: b"\0" * 12}
+
+    asyncio.run(scenario())
+
+
+def test_records_that_the_cluster_refuses_leave_nothing_behind(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka, max_message=4000) as on:
+            stream = secrets.token_bytes(16)
+            read = await on.send([*events(stream, 0, 1), *events(stream, 1, 1, fill=secrets.token_hex(20_000))])
+            lane = await on.lane()
+            with pytest.raises(Poisoned):
+                await lane.take(processor(), read)
+            await lane.close()
+            lane = await on.lane()
+            assert lane.next == 0
+            await lane.take(processor(), read[:1])
+            buried = await lane.bury(processor(), read[1], "too long")
+            await lane.close()
+            assert [letter.reason for letter in buried.dead_letters] == ["refused"]
+            assert await on.texts() == numbered(stream, range(1))
+            (letter,) = [orjson.loads(record.value) for record in await on.read(on.route.dead_letters)]
+            assert letter["log_id"] == orjson.loads(read[1].value or b"")["log_id"]
+
+    asyncio.run(scenario())
+
+
+#: A processor as a process of its own; ends when it has caught up, if told so.
+PROCESS = """
+import asyncio, sys
+from datetime import UTC, datetime
+from logintel_collector.config import CollectorConfig
+from logintel_collector.processor import Processor
+from logintel_collector.roles.processor_lane import Route
+from logintel_collector.roles.processor_role import ProcessorRole
+from logintel_collector.roles.runner import run_roles
+from logintel_collector.roles.transactions import Poisoned
+
+kafka, installation, once, *topics = sys.argv[1:]
+bus = {"kafka": {"bootstrap_servers": [kafka]}}
+config = CollectorConfig.model_validate({"installation": installation, "bus": bus, "roles": ["processor"]})
+role = ProcessorRole(config, Processor(lambda: datetime(2026, 3, 5, tzinfo=UTC)), Route(*topics))
+asyncio.run(run_roles([role], asyncio.Event(), once=once == "once"))
+"""
+
+
+def process(on: Cluster, *, once: bool = False) -> subprocess.Popen[bytes]:
+    topics = [on.route.ingestion, on.route.processing, on.route.positions, on.route.dead_letters]
+    words = [on.kafka, on.installation, "once" if once else "on", *topics]
+    return subprocess.Popen([sys.executable, "-c", PROCESS, *words])
+
+
+async def appeared(on: Cluster, topic: str, at_least: int) -> None:
+    """Wait until so many offsets of a topic are taken."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=on.kafka)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in await on._partitions(consumer, topic)]
+        async with asyncio.timeout(60):
+            while sum((await consumer.end_offsets(places)).values()) < at_least:
+                await asyncio.sleep(0.02)
+    finally:
+        await consumer.stop()
+
+
+async def each_once(on: Cluster, streams: Sequence[bytes], count: int) -> None:
+    """Every event of every stream is there once, in its stream's order."""
+    found = await on.texts()
+    for stream in streams:
+        assert [text for text in found if text.startswith(stream.hex())] == numbered(stream, range(count))
+    assert len(found) == len(streams) * count
+
+
+def test_a_processor_that_is_killed_at_any_moment_costs_and_doubles_nothing(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka, partitions=3) as on:
+            streams = [secrets.token_bytes(16) for _ in range(3)]
+            for place, stream in enumerate(streams):
+                await on.send(events(stream, 0, 30_000), partition=place)
+            for share in (0, 40_000):
+                running = process(on)
+                await appeared(on, on.route.processing, share + 1)
+                await asyncio.sleep(random.uniform(0, 0.3))
+                running.kill()
+                running.wait()
+            assert await asyncio.to_thread(process(on, once=True).wait) == 0
+            await each_once(on, streams, 30_000)
+
+    asyncio.run(scenario())
+
+
+def test_a_processor_that_is_stopped_in_the_middle_and_wakes_adds_nothing(kafka: str) -> None:
+    """SIGSTOP: the group gives its partitions to another one; then it goes on where it was."""
+
+    async def scenario() -> None:
+        async with cluster(kafka, partitions=2) as on:
+            streams = [secrets.token_bytes(16) for _ in range(2)]
+            for place, stream in enumerate(streams):
+                await on.send(events(stream, 0, 30_000), partition=place)
+            sleeper = process(on)
+            await appeared(on, on.route.processing, 1)
+            sleeper.send_signal(signal.SIGSTOP)
+            heir = process(on)
+            try:
+                await appeared(on, on.route.processing, 60_000)
+                sleeper.send_signal(signal.SIGCONT)
+                for place, stream in enumerate(streams):
+                    await on.send(events(stream, 29_000, 2000), partition=place)
+                assert await asyncio.to_thread(process(on, once=True).wait) == 0
+            finally:
+                for running in (sleeper, heir):
+                    running.kill()
+                    running.wait()
+            await each_once(on, streams, 31_000)
+
+    asyncio.run(scenario())
+
+
+def test_a_record_that_is_refused_is_found_and_put_aside_alone(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka, max_message=50_000) as on:
+            stream = secrets.token_bytes(16)
+            await on.send(events(stream, 0, 100))
+            await on.send(events(stream, 100, 1, fill=secrets.token_hex(60_000)))
+            await on.send(events(stream, 101, 50))
+            config = CollectorConfig.model_validate({"installation": on.installation, "bus": {"kafka": on.config}})
+            role = ProcessorRole(config, processor(), on.route)
+            await run_roles([role], asyncio.Event(), once=True)
+            assert role.dead_letters == 1
+            assert await on.texts() == numbered(stream, range(100)) + numbered(stream, range(101, 151))
+
+    asyncio.run(scenario())

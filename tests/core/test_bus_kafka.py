@@ -1,0 +1,220 @@
+"""The Kafka bus against a real broker: what is sent arrives once, in order, and what cannot be taken is kept aside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import lz4.frame
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from logintel.bus import Record, kafka_lz4
+from logintel.bus.kafka_consumer import Consumed, GroupConsumer
+from logintel.bus.kafka_producer import KafkaProducer
+from logintel.bus.topics import ALL, set_up
+from logintel.config.shared import KafkaBusConfig
+from logintel.identity import seq_of
+
+
+def config(kafka: str) -> KafkaBusConfig:
+    return KafkaBusConfig(bootstrap_servers=(kafka,))
+
+
+@asynccontextmanager
+async def topic(kafka: str, **settings: str) -> AsyncIterator[str]:
+    name = f"test-{secrets.token_hex(6)}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, 3, 1, topic_configs=settings)])
+        yield name
+        await admin.delete_topics([name])
+    finally:
+        await admin.close()
+
+
+async def refuse_none(_record: Record, error: str) -> None:
+    raise AssertionError(error)
+
+
+async def everything(kafka: str, name: str, count: int) -> dict[int, list[Consumed]]:
+    """What a member of a new group reads, by partition."""
+    consumer = GroupConsumer(config(kafka), name, f"group-{secrets.token_hex(6)}")
+    await consumer.start()
+    found: dict[int, list[Consumed]] = {}
+    try:
+        async with asyncio.timeout(30):
+            while sum(map(len, found.values())) < count:
+                for batch in await consumer.read(1000, 1.0):
+                    found.setdefault(batch.partition, []).extend(batch.records)
+    finally:
+        await consumer.stop()
+    return found
+
+
+def records(stream: bytes, start: int, count: int, fill: bytes = b"") -> list[Record]:
+    return [Record(b'{"n":%d}' % place + fill, stream, seq_of(place)) for place in range(start, start + count)]
+
+
+def test_streams_arrive_whole_in_order_each_in_its_partition(kafka: str) -> None:
+    streams = [bytes([letter]) * 16 for letter in b"abcdef"]
+
+    async def run() -> None:
+        async with topic(kafka) as name:
+            producer = KafkaProducer(config(kafka), refuse_none, name)
+            places = {stream: await producer.place(stream) for stream in streams}
+            sent = [
+                await producer.send(records(stream, start, 50, os.urandom(900)), places[stream])
+                for start in range(0, 600, 50)
+                for stream in streams
+            ]
+            await asyncio.gather(*sent)
+            await producer.close()
+            found = await everything(kafka, name, 3600)
+        for stream in streams:
+            mine = [(record.value, record.headers) for record in found[places[stream]] if record.key == stream]
+            assert [dict(headers)["seq"] for _, headers in mine] == [seq_of(place) for place in range(600)]
+            assert all(dict(headers)["schema"] == b"1" for _, headers in mine)
+
+    asyncio.run(run())
+
+
+def test_memory_is_bounded(kafka: str) -> None:
+    """A send beyond the bound waits until something before it is delivered."""
+
+    async def run() -> None:
+        async with topic(kafka) as name:
+            producer = KafkaProducer(config(kafka), refuse_none, name, in_flight=100_000)
+            first = await producer.send(records(b"s" * 16, 0, 90, b"x" * 1000), 0)
+            second = asyncio.ensure_future(producer.send(records(b"s" * 16, 90, 90, b"x" * 1000), 0))
+            await asyncio.sleep(0)
+            assert not second.done()
+            await first
+            await (await second)
+            await producer.close()
+
+    asyncio.run(run())
+
+
+def test_a_record_that_is_too_large_is_kept_aside_and_the_others_arrive(kafka: str) -> None:
+    refused: list[tuple[bytes, str]] = []
+
+    async def keep(record: Record, error: str) -> None:
+        refused.append((record.seq, error))
+
+    async def run() -> None:
+        async with topic(kafka, **{"max.message.bytes": "20000"}) as name:
+            producer = KafkaProducer(config(kafka), keep, name)
+            mixed = records(b"s" * 16, 0, 60)
+            for place in (7, 40):
+                mixed[place] = mixed[place]._replace(value=os.urandom(30_000))
+            await (await producer.send(mixed, 1))
+            await producer.close()
+            found = await everything(kafka, name, 58)
+        assert [seq for seq, _ in refused] == [seq_of(7), seq_of(40)]
+        assert all("MessageSizeTooLarge" in error for _, error in refused)
+        order = list(dict.fromkeys(dict(record.headers)["seq"] for record in found[1]))
+        assert order == [seq_of(place) for place in range(60) if place not in (7, 40)]
+
+    asyncio.run(run())
+
+
+def test_a_missing_topic_is_named_and_waited_for(kafka: str) -> None:
+    async def run() -> None:
+        name = f"test-{secrets.token_hex(6)}"
+        producer = KafkaProducer(config(kafka), refuse_none, name)
+        placing = asyncio.ensure_future(producer.place(b"s" * 16))
+        await until(lambda: producer.trouble is not None)
+        assert f"topic {name} is missing" in str(producer.trouble)
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        assert name not in await admin.list_topics()  # asking made none
+        await admin.create_topics([NewTopic(name, 3, 1)])
+        assert await placing in range(3)
+        await (await producer.send(records(b"s" * 16, 0, 3), 0))
+        assert producer.trouble is None
+        await admin.delete_topics([name])
+        await admin.close()
+        await producer.close()
+
+    asyncio.run(run())
+
+
+def test_a_broker_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
+    async def run(port: int) -> None:
+        producer = KafkaProducer(config(f"127.0.0.1:{port}"), refuse_none, timeout=0.5)
+        placing = asyncio.ensure_future(producer.place(b"s" * 16))
+        await until(lambda: producer.trouble is not None)
+        placing.cancel()
+        await asyncio.wait({placing})
+        async with asyncio.timeout(10):
+            await producer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody reads
+        asyncio.run(run(silent.getsockname()[1]))
+
+
+def test_topics_are_made_once(kafka: str) -> None:
+    async def run() -> None:
+        await set_up(config(kafka))
+        assert await set_up(config(kafka)) == []
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        described = {entry["topic"]: len(entry["partitions"]) for entry in await admin.describe_topics()}
+        await admin.close()
+        assert {item.name: item.partitions for item in ALL}.items() <= described.items()
+
+    asyncio.run(run())
+
+
+def test_a_committed_place_is_where_the_group_goes_on(kafka: str) -> None:
+    async def run() -> None:
+        async with topic(kafka) as name:
+            producer = KafkaProducer(config(kafka), refuse_none, name)
+            await (await producer.send(records(b"s" * 16, 0, 20), 2))
+            await producer.close()
+            group = f"group-{secrets.token_hex(6)}"
+            assert (await read_some(kafka, name, group, commit=12))[0].offset == 0
+            assert (await read_some(kafka, name, group, commit=20))[0].offset == 12
+
+    asyncio.run(run())
+
+
+async def read_some(kafka: str, name: str, group: str, *, commit: int) -> list[Consumed]:
+    assigned: set[int] = set()
+
+    async def note(partitions: set[int]) -> None:
+        assigned.update(partitions)
+
+    consumer = GroupConsumer(config(kafka), name, group, on_assigned=note)
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            while not (batches := await consumer.read(1000, 1.0)):
+                pass
+        await consumer.commit({2: commit})
+        assert await consumer.committed(2) == commit
+        assert consumer.assigned == assigned == {0, 1, 2}
+        return list(batches[0].records)
+    finally:
+        await consumer.stop()
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 1_000_000])
+def test_frames_hold_independent_blocks(size: int) -> None:
+    """Bit 5 of the third byte says so (LZ4 frame format 1.6.1, FLG); linked blocks are refused by Kafka's readers."""
+    data = (b"GET /index.html 200 " * size)[:size]
+    frame = kafka_lz4.encode(data)
+    assert frame[4] & 0b0010_0000
+    assert lz4.frame.decompress(frame) == data == kafka_lz4.decode(frame)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():
+            await asyncio.sleep(0.01)
