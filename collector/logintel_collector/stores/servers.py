@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-import asyncpg  # type: ignore[import-untyped]  # it has no types
+import asyncpg
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
