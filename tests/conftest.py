@@ -46,3 +46,9 @@ def postgres(devstack: Stack) -> str:
 def kafka(devstack: Stack) -> str:
     """host:port of a real Kafka, shared by all tests: use topics and groups of your own."""
     return devstack.up(["kafka"])["kafka"]
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(devstack: Stack) -> str:
+    """The URL of a real Elasticsearch, shared by all tests: use index names of your own."""
+    return devstack.up(["elasticsearch"])["elasticsearch"]

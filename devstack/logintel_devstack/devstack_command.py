@@ -15,7 +15,7 @@ from typing import Final
 from logintel.config.problem import nearest
 from logintel.paths import default_data_dir
 from logintel_devstack.server import Server
-from logintel_devstack.stack import NAMES, Stack
+from logintel_devstack.stack import NAMES, USUAL, Stack
 
 EXAMPLES: Final = """
 logintel devstack up
@@ -39,9 +39,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             help="where the data is (default: devstack/ in logintel's data directory)",
         )
         verb.add_argument("--json", action="store_true", help="one JSON object by server")
-    for verb in (up, down):
+    for verb, default, word in ((up, USUAL, ",".join(USUAL)), (down, NAMES, "all")):
         verb.add_argument(
-            "--only", type=_names, default=NAMES, metavar="NAME,…", help=f"some of {','.join(NAMES)} (default: all)"
+            "--only", type=_names, default=default, metavar="NAME,…", help=f"of {', '.join(NAMES)} (default: {word})"
         )
 
 

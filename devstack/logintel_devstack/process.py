@@ -37,13 +37,14 @@ class Process(NamedTuple):
             self.kill(signal.SIGKILL, within=_STOPS_WITHIN)
 
     def kill(self, number: signal.Signals, within: float) -> None:
-        """Send it a signal and wait for its end, at most `within` seconds."""
+        """Send it a signal and wait for its end, at most `within` seconds. SIGKILL takes its children too."""
         if not self.alive:
             return
+        everyone = number == signal.SIGKILL
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+            (os.killpg if everyone else os.kill)(self.pid, number)
         end = time.monotonic() + within
-        while self.alive and time.monotonic() < end:
+        while (self.alive or (everyone and _group_lives(self.pid))) and time.monotonic() < end:
             time.sleep(0.02)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
@@ -106,12 +107,24 @@ def ordinary(command: Sequence[str]) -> list[str]:
 
 
 def _started(pid: int) -> str | None:
-    """When the process with this pid started, unless it has ended (proc(5): fields 3 and 22 of stat)."""
+    """When the process with this pid started, unless it has ended (field 22 of proc(5)'s stat: here 19)."""
+    fields = _stat(pid)
+    if fields is None:
+        return None
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return f"{boot}/{fields[19]}"
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group (field 5 of proc(5)'s stat: here 2) has not ended."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return any(fields[2] == str(group) for pid in pids if (fields := _stat(pid)) is not None)
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields 3 and on of proc(5)'s stat, unless the process has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    if fields[0] in "ZX":
-        return None
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return f"{boot}/{fields[19]}"
+    return None if fields[0] in "ZX" else fields

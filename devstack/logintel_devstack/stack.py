@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from logintel_devstack.cache import exclusive
+from logintel_devstack.elasticsearch import Elasticsearch, Elasticsearch8
 from logintel_devstack.kafka import Kafka
 from logintel_devstack.postgres import Postgres
 from logintel_devstack.server import Server
 
-_SERVERS: Final[dict[str, type[Server]]] = {server.name: server for server in (Kafka, Postgres)}
+_SERVERS: Final[dict[str, type[Server]]] = {
+    server.name: server for server in (Kafka, Elasticsearch, Elasticsearch8, Postgres)
+}
 NAMES: Final = tuple(_SERVERS)
+#: What comes up where nobody says which.
+USUAL: Final = (Kafka.name, Elasticsearch.name, Postgres.name)
 
 
 class Stack:
@@ -24,7 +29,7 @@ class Stack:
     def __init__(self, directory: Path) -> None:
         self.directory = directory.absolute()
 
-    def up(self, names: Collection[str] = NAMES) -> dict[str, str]:
+    def up(self, names: Collection[str] = USUAL) -> dict[str, str]:
         """Return each server's address when all of them serve; what runs already is left alone. Raises Refused."""
         with self._alone():
             servers = self._servers(names)
