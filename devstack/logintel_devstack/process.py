@@ -127,4 +127,6 @@ def _stat(pid: int) -> list[str] | None:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else fields
+    # A zombie with threads is still on its way out: it may hold its ports and locks.
+    ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if ended else fields
