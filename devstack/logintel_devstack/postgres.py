@@ -43,6 +43,7 @@ class Postgres(Server):
 
     def start(self) -> Process:
         """Start it; TCP alone, since a socket's path would have a length limit."""
+        self._forget_the_dead()
         settings = [f"listen_addresses={HOST}", f"port={self.ports['client']}", "unix_socket_directories="]
         options = [part for setting in settings for part in ("-c", setting)]
         return spawn([_program("postgres"), "-D", str(self._data), *options], self.log, {})
@@ -64,6 +65,12 @@ class Postgres(Server):
             [*ask, "--command", "SELECT 1", _DATABASE], check=False, capture_output=True, env=env
         )
         return done.returncode == 0
+
+    def _forget_the_dead(self) -> None:
+        """Remove the lock file of a killed one: until somebody waits for its process, PostgreSQL takes it for alive."""
+        lock = self._data / "postmaster.pid"
+        if lock.exists() and self.process and lock.read_text("utf-8").split()[0] == str(self.process.pid):
+            lock.unlink()
 
     @property
     def address(self) -> str:

@@ -76,6 +76,20 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
+def test_servers_in_the_configuration_are_refused(tmp_path: Path) -> None:
+    config = tmp_path / "both.yaml"
+    config.write_text(
+        "sources: [{name: a, type: application, paths: [/var/log/a.log]}]\n"
+        "bus:\n  kafka: {bootstrap_servers: [kafka:9092]}\n"
+        "stores:\n  postgres: {dsn: 'postgresql://postgres/logs'}\n"
+    )
+    done = logintel("run", "--once", "--config", config, "--data", tmp_path / "data")
+    assert done.code == 2
+    assert f"{config}:3: bus.kafka: `logintel run` uses no server" in done.err
+    assert f"{config}:5: stores.postgres: `logintel run` uses no server" in done.err
+    assert "`logintel agent run` and `logintel collector run`" in done.err
+
+
 def test_every_sample_is_indexed_and_a_second_run_adds_nothing(data: Path) -> None:
     first = once(data, SAMPLES)
     assert first.code == 0, first.err
