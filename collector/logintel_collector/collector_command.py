@@ -1,6 +1,7 @@
 """Process, index, record and watch what agents send to Kafka.
 
-`logintel collector setup` makes the topics and says where the groups begin; it may be repeated at any time.
+`logintel collector setup` makes the topics, says where the groups begin and puts the index templates of Elasticsearch;
+it may be repeated at any time.
 `logintel collector run` does the roles that the configuration names until stopped (Ctrl-C, SIGTERM); with --once it
 ends when they have caught up with what is on the bus. More processes share the work.
 """
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         message = "is missing: the collector reads from Kafka (to collect and store in one process, `logintel run`)"
         raise Misconfigured([Problem(args.config, 0, "bus.kafka", message)])
     if args.action == "setup":
-        return _set_up(kafka, config.installation, as_json=args.json)
+        return _set_up(kafka, config, as_json=args.json)
     roles = _roles(config, args.roles.split(",") if args.roles else config.roles)
     logs.set_up("info", sys.stderr)
     started = time.monotonic()
@@ -71,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _set_up(kafka: KafkaBusConfig, installation: str, *, as_json: bool) -> int:
+def _set_up(kafka: KafkaBusConfig, config: CollectorConfig, *, as_json: bool) -> int:
     from logintel_collector.setting_up import set_up  # noqa: PLC0415 - needs a Kafka client, `--help` does not
 
     async def work() -> list[str]:
         done = []
-        async for line in set_up(kafka, installation):
+        async for line in set_up(kafka, config.installation, config.stores):
             done.append(line)
             if not as_json:
                 print(line, flush=True)  # noqa: T201 - the command's output

@@ -43,6 +43,13 @@ class ElasticsearchConfig(Section):
     ca_certs: Annotated[ConfigPath | None, Field(description="Authorities to trust (PEM); the system's without.")] = (
         None
     )
+    prefix: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z0-9][a-z0-9_.-]{0,63})?$",
+            description="Put before the names of indices and templates, where a cluster has more than one logintel.",
+        ),
+    ] = ""
     shards: Annotated[
         int | None, Field(description="Primary shards of a daily index; by the number of nodes without.", ge=1)
     ] = None

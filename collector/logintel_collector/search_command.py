@@ -2,7 +2,7 @@
 
 QUERY is a Lucene query string (field:value, AND OR NOT, "a phrase", wildcards, ranges; words alone are looked for in
 message) or Elasticsearch Query DSL when it begins with `{`. Rules understand the same queries. Searching while
-`logintel run` writes is fine.
+`logintel run` writes is fine. With a configuration that names stores.elasticsearch, Elasticsearch is searched.
 """
 
 from __future__ import annotations
@@ -10,16 +10,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from logintel.event import Json
 from logintel_collector.printable import printable
 from logintel_collector.query import Query, QueryError, compile_dsl, compile_text, product_mapping
-from logintel_collector.store_location import add_limit, add_location, located
+from logintel_collector.store_location import add_limit, add_location, searched
 from logintel_collector.stores.sqlite_search import Search
+
+if TYPE_CHECKING:
+    from logintel_collector.config import ElasticsearchConfig
 
 EXAMPLES: Final = """
 logintel search 'level:ERROR AND timeout'
@@ -42,37 +47,73 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0: done, also when nothing matches; 1: no data; 2: the query is none."""
-    path = located(args)
+    where = searched(args)
     try:
-        query = _compiled(args.query)
+        if isinstance(where, Path):
+            return _embedded(args, where)
+        return _elasticsearch(args, where)
     except QueryError as error:
         example = EXAMPLES.strip().splitlines()[0]
         print(f"logintel search: {error}; a query that works: {example}", file=sys.stderr)  # noqa: T201 - a command
         return _USAGE
+
+
+def _embedded(args: argparse.Namespace, path: Path) -> int:
+    query = _compiled(args.query)
     with Search(path) as search:
-        if args.count:
-            found = search.count(query)
-            _write(f'{{"count": {found}}}' if args.json else str(found))
-            return 0
-        show = _as_json if args.json else _as_line
-        shown = 0
-        for document in search.documents(query, args.limit):
-            _write(show(document))
-            shown += 1
-        if not shown and not args.json and sys.stderr.isatty():
-            print("no event matches", file=sys.stderr)  # noqa: T201 - a command's output
+        return _shown(args, lambda: search.count(query), search.documents(query, args.limit))
+
+
+def _elasticsearch(args: argparse.Namespace, config: ElasticsearchConfig) -> int:
+    from logintel_collector.stores.elasticsearch_search import ElasticsearchSearch  # noqa: PLC0415 - loads its client
+
+    query = _dsl(args.query)
+    with ElasticsearchSearch(config) as search:
+        try:
+            return _shown(args, lambda: search.count(query), search.documents(query, args.limit))
+        except QueryError:
+            _compiled(args.query)  # says it better, where it refuses the query too
+            raise
+
+
+def _shown(args: argparse.Namespace, count: Callable[[], int], documents: Iterable[dict[str, Json]]) -> int:
+    if args.count:
+        found = count()
+        _write(f'{{"count": {found}}}' if args.json else str(found))
+        return 0
+    show = _as_json if args.json else _as_line
+    shown = 0
+    for document in documents:
+        _write(show(document))
+        shown += 1
+    if not shown and not args.json and sys.stderr.isatty():
+        print("no event matches", file=sys.stderr)  # noqa: T201 - a command's output
     return 0
 
 
 def _compiled(text: str) -> Query:
     mapping, now = product_mapping(), lambda: datetime.now(UTC)
-    if not text.lstrip().startswith("{"):
-        return compile_text(text, mapping, now)
+    return compile_dsl(_parsed(text), mapping, now) if _is_dsl(text) else compile_text(text, mapping, now)
+
+
+def _dsl(text: str) -> Json:
+    """As Elasticsearch takes it."""
+    if not _is_dsl(text):
+        return {"query_string": {"query": text, "default_field": "message"}}
+    parsed = _parsed(text)
+    return parsed["query"] if isinstance(parsed, dict) and parsed.keys() == {"query"} else parsed
+
+
+def _is_dsl(text: str) -> bool:
+    return text.lstrip().startswith("{")
+
+
+def _parsed(text: str) -> Json:
     try:
-        dsl: Json = orjson.loads(os.fsencode(text))
+        parsed: Json = orjson.loads(os.fsencode(text))
     except ValueError as error:
         raise QueryError("query", f"is not JSON: {error}") from None
-    return compile_dsl(dsl, mapping, now)
+    return parsed
 
 
 def _as_json(document: dict[str, Json]) -> str:
@@ -82,15 +123,15 @@ def _as_json(document: dict[str, Json]) -> str:
 def _as_line(document: dict[str, Json]) -> str:
     """`timestamp LEVEL source message`; whatever would move a terminal's cursor is shown, not sent."""
     metadata = document.get("metadata")
-    source = (metadata.get("source") if isinstance(metadata, dict) else None) or document["source_id"]
-    level = str(document["level"] or "-")
+    source = (metadata.get("source") if isinstance(metadata, dict) else None) or document.get("source_id")
+    level = str(document.get("level") or "-")
     colour = _COLOURS.get(level)
     padded = f"{level:5}"
     if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         padded = f"\x1b[{colour}m{padded}\x1b[0m"
-    first, *more = str(document["message"]).splitlines() or [""]
+    first, *more = str(document.get("message", "")).splitlines() or [""]
     message = f"{first} [{len(more)} more line{'s' if len(more) > 1 else ''}]" if more else first
-    return f"{document['timestamp']} {padded} {printable(str(source))} {printable(message)}"
+    return f"{document.get('timestamp')} {padded} {printable(str(source))} {printable(message)}"
 
 
 def _write(line: str) -> None:

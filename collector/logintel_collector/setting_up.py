@@ -8,13 +8,15 @@ from typing import Final
 from logintel.bus import topics
 from logintel.bus.kafka_groups import commit_start
 from logintel.config.shared import KafkaBusConfig
+from logintel.refused import Refused
+from logintel_collector.config import ElasticsearchConfig, StoresConfig
 from logintel_collector.roles import RoleName
 
 #: The topic that the group of a role reads; a group is named INSTALLATION-ROLE.
-GROUPS: Final[dict[RoleName, str]] = {"processor": topics.INGESTION.name}
+GROUPS: Final[dict[RoleName, str]] = {"processor": topics.INGESTION.name, "indexer": topics.PROCESSING.name}
 
 
-async def set_up(kafka: KafkaBusConfig, installation: str) -> AsyncIterator[str]:
+async def set_up(kafka: KafkaBusConfig, installation: str, stores: StoresConfig) -> AsyncIterator[str]:
     """Do it; what was done, a line for each. Raises Refused."""
     made = await topics.set_up(kafka)
     yield f"topics: made {', '.join(made)}" if made else "topics: all there"
@@ -24,3 +26,16 @@ async def set_up(kafka: KafkaBusConfig, installation: str) -> AsyncIterator[str]
         yield f"group {group}: " + (
             f"begins at the earliest record of {count} partitions of {topic}" if count else "goes on where it was"
         )
+    if stores.elasticsearch:
+        yield await _set_up_elasticsearch(stores.elasticsearch)
+
+
+async def _set_up_elasticsearch(config: ElasticsearchConfig) -> str:
+    from logintel_collector.stores import elasticsearch, elasticsearch_indices  # noqa: PLC0415 - who has one needs it
+
+    try:
+        async with elasticsearch.connected(config) as client:
+            put = await elasticsearch_indices.set_up(client, config)
+    except elasticsearch.ElasticsearchError as error:
+        raise Refused(str(error)) from error
+    return f"index templates: put {', '.join(put)}" if put else "index templates: all there"

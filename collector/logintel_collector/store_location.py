@@ -10,7 +10,7 @@ from logintel.paths import default_data_dir
 from logintel_collector.stores.sqlite_file import FILE_NAME
 
 if TYPE_CHECKING:
-    from logintel_collector.config import CollectorConfig
+    from logintel_collector.config import CollectorConfig, ElasticsearchConfig, StoresConfig
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,12 @@ def add_location(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="data directory of `logintel run` (default: ~/.local/state/logintel)"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration that `logintel run` was given")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration that `logintel run` or `logintel collector` was given",
+    )
 
 
 def add_limit(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +38,32 @@ def _limit(text: str) -> int | None:
 
 
 def located(args: argparse.Namespace) -> Path:
-    """The store's file. Raises Misconfigured."""
-    data: Path = args.data or default_data_dir()
+    """The embedded store's file. Raises Misconfigured."""
+    stores = _stores(args)
+    return stores.sqlite.path if stores else _data(args) / FILE_NAME
+
+
+def searched(args: argparse.Namespace) -> Path | ElasticsearchConfig:
+    """Where events are: the embedded store's file, or Elasticsearch where the configuration names it.
+
+    Raises Misconfigured.
+    """
+    stores = _stores(args)
+    if stores is None:
+        return _data(args) / FILE_NAME
+    return stores.elasticsearch or stores.sqlite.path
+
+
+def _data(args: argparse.Namespace) -> Path:
+    data: Path | None = args.data
+    return data or default_data_dir()
+
+
+def _stores(args: argparse.Namespace) -> StoresConfig | None:
     if args.config is None:
-        return data / FILE_NAME
+        return None
     # Reading configuration takes longer than a search: only who names a file pays for it.
     from logintel.config.load import load  # noqa: PLC0415
     from logintel.config.whole import whole_model  # noqa: PLC0415
 
-    return cast("CollectorConfig", load(whole_model(), args.config, data)).stores.sqlite.path
+    return cast("CollectorConfig", load(whole_model(), args.config, _data(args))).stores

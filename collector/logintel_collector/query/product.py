@@ -29,7 +29,10 @@ PRODUCT_MAPPING: Final[dict[str, Any]] = {
         "date_detection": False,
         "dynamic_templates": [
             {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
-            {"doubles": {"match_mapping_type": "double", "mapping": {"type": "double"}}},
+            # The first document of an index decides a field's type; what another one has there must not refuse it.
+            {"longs": {"match_mapping_type": "long", "mapping": {"type": "long", "ignore_malformed": True}}},
+            {"doubles": {"match_mapping_type": "double", "mapping": {"type": "double", "ignore_malformed": True}}},
+            {"booleans": {"match_mapping_type": "boolean", "mapping": {"type": "boolean", "ignore_malformed": True}}},
         ],
         "properties": {
             "log_id": _KEYWORD,
@@ -47,6 +50,7 @@ PRODUCT_MAPPING: Final[dict[str, Any]] = {
             "category": _KEYWORD,
             "tags": _KEYWORD,
             "metadata": {"type": "object", "dynamic": "true"},
+            "metadata_text": {"type": "text"},
             "parsed_fields": {
                 "type": "object",
                 "properties": {

@@ -9,4 +9,5 @@ RoleName: TypeAlias = Literal["processor", "indexer", "recorder", "alerter", "no
 #: `build(config: CollectorConfig) -> Role`, and is loaded only where the role runs.
 MODULES: Final[dict[RoleName, str]] = {
     "processor": "logintel_collector.roles.processor_role",
+    "indexer": "logintel_collector.roles.indexer_role",
 }

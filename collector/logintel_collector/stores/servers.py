@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
-from elastic_transport import TransportError
-from elasticsearch import ApiError, Elasticsearch
 
 from logintel.refused import Refused
 from logintel_collector.config import ElasticsearchConfig, PostgresConfig
+from logintel_collector.stores.elasticsearch import ElasticsearchError, connected
 
 #: Seconds that one answer may take.
 TIMEOUT: Final = 10.0
@@ -18,7 +17,12 @@ TIMEOUT: Final = 10.0
 
 async def try_elasticsearch(config: ElasticsearchConfig) -> str:
     """What is there, in a few words. Raises Refused with what is not."""
-    return await asyncio.to_thread(_health, config)
+    try:
+        async with connected(config) as client:
+            health = await client.ask("GET", "/_cluster/health", seconds=TIMEOUT)
+    except ElasticsearchError as error:
+        raise Refused(str(error)) from error
+    return f"{client.at}: {health['status']}, {health['number_of_nodes']} nodes"
 
 
 async def try_postgres(config: PostgresConfig) -> str:
@@ -36,20 +40,3 @@ async def try_postgres(config: PostgresConfig) -> str:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise Refused(f"PostgreSQL: {reason}: check stores.postgres.dsn and that it is running") from error
     return f"PostgreSQL {version}"
-
-
-def _health(config: ElasticsearchConfig) -> str:
-    hosts = ", ".join(config.hosts)
-    login: dict[str, Any] = {}
-    if config.api_key:
-        login["api_key"] = config.api_key.get_secret_value()
-    if config.username and config.password:
-        login["basic_auth"] = (config.username, config.password.get_secret_value())
-    if config.ca_certs:
-        login["ca_certs"] = str(config.ca_certs)
-    try:
-        with Elasticsearch(list(config.hosts), request_timeout=TIMEOUT, max_retries=0, **login) as client:
-            health = client.cluster.health()
-    except (ApiError, TransportError, OSError, ValueError) as error:
-        raise Refused(f"Elasticsearch at {hosts}: {type(error).__name__}: {error}".partition("\n")[0]) from error
-    return f"Elasticsearch at {hosts}: {health['status']}, {health['number_of_nodes']} nodes"

@@ -1,0 +1,142 @@
+"""The indices: their names, and the templates from which Elasticsearch makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from logintel_collector.config import ElasticsearchConfig
+from logintel_collector.query import PRODUCT_MAPPING
+from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError
+
+LOGS: Final = "engineering_logs"
+ALERTS: Final = "engineering_alerts"
+ANALYTICS: Final = "engineering_analytics"
+#: Index of events whose date is outside the accepted range.
+OUTLIERS: Final = "outliers"
+
+_KEYWORD: Final = {"type": "keyword"}
+_DATE: Final = {"type": "date"}
+_DYNAMIC: Final = {
+    name: PRODUCT_MAPPING["mappings"][name] for name in ("dynamic", "date_detection", "dynamic_templates")
+}
+#: What a document brings beyond the limits is kept but not indexed: no document can make the mapping grow without end,
+#: and none is refused for its many fields.
+_SETTINGS: Final = {
+    "mapping": {
+        "total_fields": {"limit": 1000, "ignore_dynamic_beyond_limit": True},
+        "field_name_length": {"limit": 512},
+    }
+}
+_ALERTS_MAPPING: Final = {
+    **_DYNAMIC,
+    "properties": {
+        "alert_id": _KEYWORD,
+        "title": {"type": "text", "fields": {"keyword": _KEYWORD}},
+        "description": {"type": "text"},
+        "severity": _KEYWORD,
+        "status": _KEYWORD,
+        "source_id": _KEYWORD,
+        "log_entry_id": _KEYWORD,
+        "rule_id": _KEYWORD,
+        "triggered_at": _DATE,
+        "acknowledged_at": _DATE,
+        "resolved_at": _DATE,
+        "acknowledged_by": _KEYWORD,
+        "resolved_by": _KEYWORD,
+        "escalation_level": {"type": "integer"},
+        "metadata": {"type": "object", "dynamic": "true"},
+    },
+}
+_ANALYTICS_MAPPING: Final = {
+    **_DYNAMIC,
+    "properties": {
+        "metric_name": _KEYWORD,
+        "metric_type": _KEYWORD,
+        "timestamp": _DATE,
+        "value": {"type": "float"},
+        "dimensions": {
+            "type": "object",
+            "properties": dict.fromkeys(("source_id", "level", "category", "host", "service"), _KEYWORD),
+        },
+        "aggregation_period": _KEYWORD,
+    },
+}
+
+
+@lru_cache(maxsize=4096)
+def index_of(prefix: str, day: str) -> str:
+    """The index of the events of a day, `YYYY.MM.DD`, or of OUTLIERS."""
+    return f"{prefix}{LOGS}-{day}"
+
+
+def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, Any]]:
+    """Name → composable index template. One of the name's own is above Elasticsearch's built-in ones (100)."""
+    number = {"number_of_shards": shards, "number_of_replicas": replicas}
+    logs = PRODUCT_MAPPING["settings"]
+    parts = (
+        (LOGS, "-*", {**logs, "index": {**logs["index"], **_SETTINGS, **number}}, PRODUCT_MAPPING["mappings"]),
+        (ALERTS, "*", {"index": {**_SETTINGS, **number}}, _ALERTS_MAPPING),
+        (ANALYTICS, "*", {"index": {**_SETTINGS, **number}}, _ANALYTICS_MAPPING),
+    )
+    return {
+        f"{prefix}{name}": {
+            "index_patterns": [f"{prefix}{name}{rest}"],
+            "priority": 500,
+            "template": {"settings": settings, "mappings": mappings},
+        }
+        for name, rest, settings, mappings in parts
+    }
+
+
+async def set_up(client: ElasticsearchClient, config: ElasticsearchConfig) -> list[str]:
+    """Put the templates that are missing or differ; the names of those put. Indices that are there stay as they are.
+
+    Raises ElasticsearchError.
+    """
+    nodes = (await client.ask("GET", "/_cluster/health"))["number_of_data_nodes"]
+    shards, replicas = (1, 0) if nodes == 1 else (3, 1)
+    shards = shards if config.shards is None else config.shards
+    replicas = replicas if config.replicas is None else config.replicas
+    put = []
+    for name, wanted in templates(config.prefix, shards, replicas).items():
+        if _canonical(await _found(client, name)) != _canonical(wanted):
+            await client.ask("PUT", f"/_index_template/{name}", wanted)
+            put.append(name)
+    return put
+
+
+async def is_set_up(client: ElasticsearchClient) -> bool:
+    """Whether there is a template of the logs; without one, Elasticsearch would guess. Raises ElasticsearchError."""
+    return bool(await _found(client, f"{client.prefix}{LOGS}"))
+
+
+async def _found(client: ElasticsearchClient, name: str) -> dict[str, Any]:
+    try:
+        answer = await client.ask("GET", f"/_index_template/{name}")
+    except ElasticsearchError as error:
+        if error.status != 404:
+            raise
+        return {}
+    found: dict[str, Any] = answer["index_templates"][0]["index_template"]
+    return found
+
+
+def _canonical(template: Mapping[str, Any]) -> dict[str, Any]:
+    """A template as it can be compared: Elasticsearch gives settings back as texts below `index`."""
+    inner = template.get("template", {})
+    settings = _flat("", inner.get("settings", {}))
+    return {
+        **{name: template.get(name) for name in ("index_patterns", "priority")},
+        "mappings": inner.get("mappings"),
+        "settings": {name.removeprefix("index."): value for name, value in settings.items()},
+    }
+
+
+def _flat(path: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {
+            k: v for name, part in value.items() for k, v in _flat(f"{path}.{name}" if path else name, part).items()
+        }
+    return {path: value if isinstance(value, list) else str(value).lower()}
