@@ -9,11 +9,15 @@ from logintel.bus import topics
 from logintel.bus.kafka_groups import commit_start
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
-from logintel_collector.config import ElasticsearchConfig, StoresConfig
+from logintel_collector.config import ElasticsearchConfig, PostgresConfig, StoresConfig
 from logintel_collector.roles import RoleName
 
 #: The topic that the group of a role reads; a group is named INSTALLATION-ROLE.
-GROUPS: Final[dict[RoleName, str]] = {"processor": topics.INGESTION.name, "indexer": topics.PROCESSING.name}
+GROUPS: Final[dict[RoleName, str]] = {
+    "processor": topics.INGESTION.name,
+    "indexer": topics.PROCESSING.name,
+    "recorder": topics.PROCESSING.name,
+}
 
 
 async def set_up(kafka: KafkaBusConfig, installation: str, stores: StoresConfig) -> AsyncIterator[str]:
@@ -28,6 +32,8 @@ async def set_up(kafka: KafkaBusConfig, installation: str, stores: StoresConfig)
         )
     if stores.elasticsearch:
         yield await _set_up_elasticsearch(stores.elasticsearch)
+    if stores.postgres:
+        yield await _set_up_postgres(stores.postgres)
 
 
 async def _set_up_elasticsearch(config: ElasticsearchConfig) -> str:
@@ -39,3 +45,14 @@ async def _set_up_elasticsearch(config: ElasticsearchConfig) -> str:
     except elasticsearch.ElasticsearchError as error:
         raise Refused(str(error)) from error
     return f"index templates: put {', '.join(put)}" if put else "index templates: all there"
+
+
+async def _set_up_postgres(config: PostgresConfig) -> str:
+    from logintel_collector.stores import postgres  # noqa: PLC0415 - who has one needs it
+
+    try:
+        async with postgres.connected(config, "setup") as connection:
+            done = await postgres.migrate(connection)
+    except (TimeoutError, *postgres.ERRORS) as error:
+        raise Refused(f"PostgreSQL: {postgres.explained(error)}") from error
+    return f"tables: applied {', '.join(done)}" if done else "tables: all there"

@@ -48,7 +48,7 @@ class Kafka(Server):
 
     def prepare(self) -> None:
         """Write the configuration; format the data directory, anew if an earlier try was cut short."""
-        (self.home / "tmp").mkdir(exist_ok=True)
+        self._scratch.mkdir(exist_ok=True)
         data = self.home / "data"
         self._settings.write_text(_SETTINGS.format(host=HOST, data=data, **self.ports), "utf-8")
         if (data / "meta.properties").exists():
@@ -77,6 +77,10 @@ class Kafka(Server):
         return f"{HOST}:{self.ports['client']}"
 
     @property
+    def _scratch(self) -> Path:
+        return self.home / "tmp"
+
+    @property
     def _settings(self) -> Path:
         return self.home / "server.properties"
 
@@ -87,7 +91,7 @@ class Kafka(Server):
             JAVA,
             f"-Xmx{heap}",
             f"-XX:ErrorFile={self.home}/hs_err.log",
-            f"-Djava.io.tmpdir={self.home}/tmp",
+            f"-Djava.io.tmpdir={self._scratch}",
             f"-Dlog4j2.configurationFile={logging}",
             "-cp",
             f"{jars}/*",

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from logintel_collector.stores.errors import StoreDamaged, StoreLocked, StoreMissing, StoreNewer, StoreOlder
+from logintel_collector.stores.migrations import migrations
 from logintel_collector.stores.sqlite import Store
-from logintel_collector.stores.sqlite_file import migrations, open_reader, open_writer
+from logintel_collector.stores.sqlite_file import open_reader, open_writer
 from logintel_collector.stores.tables import OWN_TABLES, SEED_INDEXES, SEED_TABLES
 
 #: What SQLite needs beyond the list: the rows' numbers, and tables without counterpart elsewhere.
@@ -76,7 +77,7 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         with closing(open_writer(path)) as connection:
             rows = connection.execute("SELECT version, name FROM schema_migrations ORDER BY version").fetchall()
-            assert rows == [(step.version, step.name) for step in migrations()]
+            assert rows == [(step.version, step.name) for step in migrations("sqlite")]
 
 
 def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:

@@ -10,4 +10,6 @@ RoleName: TypeAlias = Literal["processor", "indexer", "recorder", "alerter", "no
 MODULES: Final[dict[RoleName, str]] = {
     "processor": "logintel_collector.roles.processor_role",
     "indexer": "logintel_collector.roles.indexer_role",
+    "recorder": "logintel_collector.roles.recorder_role",
+    "keeper": "logintel_collector.roles.keeper_role",
 }

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from logintel_collector.stores.errors import StoreMissing, StoreNewer, StoreOlder, explained
+from logintel_collector.stores.migrations import migrations
 
 #: The file's name inside a data directory.
 FILE_NAME: Final = "logintel.sqlite"
 #: Seconds that a writer waits for another one (a `logintel alerts` command) before it gives up.
 _BUSY_TIMEOUT: Final = 10.0
-_NAME: Final = re.compile(r"([0-9]{4})_([a-z0-9_]+)\.sql")
 #: synchronous=FULL: one fsync per commit. With NORMAL a power cut would lose the last commits; the bus could replay
 #: them, but only while no segment above the last fsync is deleted, and people would be told twice. The fsync buys that
 #: an offset which `apply` has stored is durable, without a second book-keeping.
@@ -31,24 +29,6 @@ _WRITER: Final = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = FAST",
 )
-
-
-class Migration(NamedTuple):
-    """A numbered step; `sql` is a script without transaction statements."""
-
-    version: int
-    name: str
-    sql: str
-
-
-def migrations() -> list[Migration]:
-    """The steps that come with this version, in order."""
-    folder = files("logintel_collector") / "migrations" / "sqlite"
-    return sorted(
-        Migration(int(match[1]), match[2], entry.read_text("utf-8"))
-        for entry in folder.iterdir()
-        if (match := _NAME.fullmatch(entry.name))
-    )
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -100,7 +80,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Apply the steps that are missing, each in a transaction of its own. Raises StoreNewer."""
-    steps = migrations()
+    steps = migrations("sqlite")
     if (version := _version(connection)) > steps[-1].version:
         raise _newer(path, version, steps[-1].version)
     for step in steps:
@@ -112,7 +92,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _require_current(connection: sqlite3.Connection, path: Path) -> None:
-    version, known = _version(connection), migrations()[-1].version
+    version, known = _version(connection), migrations("sqlite")[-1].version
     if version > known:
         raise _newer(path, version, known)
     if version < known:

@@ -1,0 +1,81 @@
+"""The keeper role: PostgreSQL's partitions made ahead of time, and dropped when all that they hold is old."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+
+from logintel_collector.config import CollectorConfig
+from logintel_collector.roles import RoleName
+from logintel_collector.roles.role import Role
+from logintel_collector.stores import postgres
+from logintel_collector.stores.postgres_partitions import drop_old, make_partitions
+
+#: Days from today on whose partitions are there before the first event needs them.
+AHEAD: Final = 3
+#: Seconds between two looks at the partitions, and at whether it shall stop.
+EVERY: Final = 600.0
+_WAIT: Final = 0.5
+#: Events of the last years have an index of their own day, so a longer retention is none (processor.AcceptedRange).
+_LONGEST: Final = 3653.0
+_log = structlog.get_logger(__name__)
+
+
+class KeeperRole(Role):
+    """`made` and `dropped` partitions of this run. Any number of keepers may run: they take turns."""
+
+    name: RoleName = "keeper"
+
+    def __init__(self, config: CollectorConfig) -> None:
+        """Raises Refused."""
+        super().__init__()
+        self.made = self.dropped = 0
+        self._postgres = postgres.required(config, self.name)
+        self._retention = timedelta(days=min(config.stores.retention.days, _LONGEST))
+
+    def summary(self) -> dict[str, int]:
+        """See Role."""
+        return {**super().summary(), "made": self.made, "dropped": self.dropped}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """See Role. Raises Refused where nobody has set the tables up."""
+        async with postgres.connected(self._postgres, self.name) as connection:
+            await postgres.require_current(connection)
+            kept = None
+            while not stop.is_set():
+                now = self.progress.now()
+                if kept is None or now - kept > EVERY:
+                    await self._keep(connection)
+                    kept = now
+                self.progress.saw(0, now)
+                self.progress.trouble = None
+                await self._rest(stop)
+
+    async def _keep(self, connection: asyncpg.Connection) -> None:
+        now = datetime.now(UTC)
+        made = await make_partitions(
+            connection, [(now + timedelta(days=day)).date() for day in range(AHEAD + 1)], now.date()
+        )
+        dropped = await drop_old(connection, now - self._retention)
+        for partition in made:
+            _log.info("partition_made", table=partition.name)
+        for partition in dropped:
+            _log.info("partition_dropped", table=partition.name, reason="stores.retention.days")
+        self.made += len(made)
+        self.dropped += len(dropped)
+        self.progress.done += 1
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WAIT):
+                await stop.wait()
+
+
+def build(config: CollectorConfig) -> Role:
+    """The role as a configuration describes it. Raises Refused."""
+    return KeeperRole(config)

@@ -1,0 +1,102 @@
+"""PostgreSQL: a connection as the configuration describes it, and its tables brought to this version."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from logintel.refused import Refused
+from logintel_collector.config import CollectorConfig, PostgresConfig
+from logintel_collector.stores.errors import StoreNewer
+from logintel_collector.stores.migrations import migrations
+
+#: Seconds that connecting may take, and one statement.
+CONNECT: Final = 10.0
+TIMEOUT: Final = 60.0
+_CLOSE: Final = 3.0
+#: Whoever migrates holds this advisory lock; the numbers are arbitrary, and ours.
+MIGRATING: Final = 0x6C6F67_01
+#: What can be wrong with a DSN, a server or a connection.
+ERRORS: Final = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+def required(config: CollectorConfig, role: str) -> PostgresConfig:
+    """The configuration's database. Raises Refused where it names none."""
+    if config.stores.postgres is None:
+        raise Refused(f"role {role} needs stores.postgres: add it, or leave the role out of `roles`")
+    return config.stores.postgres
+
+
+@asynccontextmanager
+async def connected(config: PostgresConfig, purpose: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that is closed at the end; `purpose` is what pg_stat_activity shows. Raises TimeoutError, ERRORS.
+
+    No statement outlives its transaction, so that PgBouncer may give the next one another server connection.
+    """
+    connection = await asyncpg.connect(
+        config.dsn.get_secret_value(),
+        timeout=CONNECT,
+        command_timeout=TIMEOUT,
+        statement_cache_size=0,
+        server_settings={"application_name": f"logintel-{purpose}"},
+    )
+    try:
+        yield connection
+    finally:
+        try:
+            async with asyncio.timeout(_CLOSE):
+                await connection.close(timeout=_CLOSE)
+        except (TimeoutError, *ERRORS):
+            connection.terminate()
+
+
+async def migrate(connection: asyncpg.Connection) -> list[str]:
+    """Apply the steps that are missing, all or none; their names. Raises StoreNewer.
+
+    Of several processes that migrate at once one does, and the others find it done.
+    """
+    steps = migrations("postgresql")
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATING)
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+            "applied_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT CURRENT_TIMESTAMP)"
+        )
+        version = await _version(connection)
+        missing = [step for step in steps if step.version > version]
+        for step in missing:
+            await connection.execute(step.sql)
+            await connection.execute("INSERT INTO schema_migrations (version, name) VALUES ($1, $2)", *step[:2])
+    return [f"{step.version:04} {step.name}" for step in missing]
+
+
+async def require_current(connection: asyncpg.Connection) -> None:
+    """Raises Refused where the tables are not of this version."""
+    known = migrations("postgresql")[-1].version
+    made = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+    if not made or await _version(connection) < known:
+        raise Refused("PostgreSQL has no tables of this version: run `logintel collector setup`")
+
+
+async def _version(connection: asyncpg.Connection) -> int:
+    """The last step that was applied; 0: none. Raises StoreNewer."""
+    version = int(await connection.fetchval("SELECT coalesce(max(version), 0) FROM schema_migrations"))
+    if version > (known := migrations("postgresql")[-1].version):
+        raise StoreNewer(
+            f"PostgreSQL has tables of version {version}, this logintel knows {known}: install the newer logintel"
+        )
+    return version
+
+
+def explained(error: Exception) -> str:
+    """What is wrong and what to do, without the DSN, which holds a password."""
+    if isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
+        return "no answer in time: check stores.postgres.dsn, and that it is running"
+    if isinstance(error, asyncpg.PostgresError):
+        return f"{error.sqlstate} {error}"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return f"{reason}: check stores.postgres.dsn, and that it is running"

@@ -1,0 +1,124 @@
+"""Partitions of log_entries: made ahead and on demand, dropped when all that they hold is old.
+
+A day of the last weeks has a partition of its own; older days share one with the rest of their month, as far as no
+other partition holds it: ten years of old logs make hundreds of partitions instead of thousands, and a query that looks
+into all of them stays within PostgreSQL's table of locks. A partition's name says what it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, NamedTuple
+
+import asyncpg
+
+#: Days before today that have a partition each.
+DAILY: Final = 40
+#: Whoever makes or drops a partition holds this advisory lock.
+PARTITIONING: Final = 0x6C6F67_02
+_NAME: Final = re.compile(r"log_entries_([0-9]{8})(?:_([0-9]{8}))?")
+_DAY: Final = timedelta(days=1)
+_CHILDREN: Final = """
+    SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = 'log_entries'::regclass ORDER BY relname
+"""
+
+_MOVE: Final = """
+    WITH moved AS (DELETE FROM log_entries_default WHERE timestamp >= $1 AND timestamp < $2 RETURNING *)
+    INSERT INTO {name} SELECT * FROM moved
+"""
+
+
+class Partition(NamedTuple):
+    """Rows with `first` <= timestamp < `end`, days of UTC."""
+
+    first: date
+    end: date
+
+    @property
+    def name(self) -> str:
+        """Of its table."""
+        if self.end - self.first == _DAY:
+            return f"log_entries_{self.first:%Y%m%d}"
+        return f"log_entries_{self.first:%Y%m%d}_{self.end:%Y%m%d}"
+
+
+def named(name: str) -> Partition | None:
+    """The partition of that name; None: it is not one of ours."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    first = datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=UTC).date()
+    return Partition(first, datetime.strptime(match[2], "%Y%m%d").date() if match[2] else first + _DAY)  # noqa: DTZ007 - a date
+
+
+def partition_for(day: date, today: date, existing: Iterable[Partition]) -> Partition | None:
+    """The partition to make for `day`; None: one of `existing` holds it."""
+    first, end = (day, day + _DAY) if day >= today - DAILY * _DAY else _month(day)
+    for other in existing:
+        if other.first <= day < other.end:
+            return None
+        if other.end <= day:
+            first = max(first, other.end)
+        else:
+            end = min(end, other.first)
+    return Partition(first, end)
+
+
+async def partitions(connection: asyncpg.Connection) -> list[Partition]:
+    """Those that there are, in order of time."""
+    names = (row["relname"] for row in await connection.fetch(_CHILDREN))
+    return sorted(partition for name in names if (partition := named(name)))
+
+
+async def make_partitions(connection: asyncpg.Connection, days: Collection[date], today: date) -> list[Partition]:
+    """Make those that the days need, each in a transaction of its own; the ones made."""
+    made = []
+    for day in sorted(days):
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITIONING)
+            partition = partition_for(day, today, await partitions(connection))
+            if partition is not None:
+                await _make(connection, partition)
+                made.append(partition)
+    return made
+
+
+async def drop_old(connection: asyncpg.Connection, before: datetime) -> list[Partition]:
+    """Drop partitions whose rows all happened and arrived earlier than `before`; the ones dropped."""
+    dropped = []
+    for partition in await partitions(connection):
+        if _midnight(partition.end) > before:
+            break
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITIONING)
+            if partition not in await partitions(connection):
+                continue
+            await connection.execute(f"LOCK TABLE {partition.name} IN SHARE MODE")
+            newest = await connection.fetchval(f"SELECT max(created_at) FROM {partition.name}")  # noqa: S608 - ours
+            if newest is None or newest < before:
+                await connection.execute(f"DROP TABLE {partition.name}")
+                dropped.append(partition)
+    return dropped
+
+
+async def _make(connection: asyncpg.Connection, partition: Partition) -> None:
+    """A table of its own first, with the default partition's rows of that time, then part of log_entries."""
+    name, first, end = partition.name, _midnight(partition.first), _midnight(partition.end)
+    # Nobody may add to the default partition what belongs into the new one while that is being attached.
+    await connection.execute("LOCK TABLE log_entries_default IN ACCESS EXCLUSIVE MODE")
+    await connection.execute(f"CREATE TABLE {name} (LIKE log_entries INCLUDING ALL)")
+    await connection.execute(_MOVE.format(name=name), first, end)
+    values = f"FROM ('{first.isoformat()}') TO ('{end.isoformat()}')"
+    await connection.execute(f"ALTER TABLE log_entries ATTACH PARTITION {name} FOR VALUES {values}")
+
+
+def _month(day: date) -> tuple[date, date]:
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=32)).replace(day=1)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
