@@ -11,5 +11,7 @@ MODULES: Final[dict[RoleName, str]] = {
     "processor": "logintel_collector.roles.processor_role",
     "indexer": "logintel_collector.roles.indexer_role",
     "recorder": "logintel_collector.roles.recorder_role",
+    "alerter": "logintel_collector.roles.alerter_role",
+    "notifier": "logintel_collector.roles.notifier_role",
     "keeper": "logintel_collector.roles.keeper_role",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -59,28 +59,34 @@ def row_of(document: bytes, origin: Any) -> Row:
     """The row of a document (JSON bytes). Raises ValueError that says what is wrong, without content."""
     source = orjson.loads(document)
     if _NUL_ESCAPED in document:
-        source = _without_nul(source)
+        source = without_nul(source)
     try:
-        metadata, log_id, source_id = source["metadata"], source["log_id"], uuid.UUID(source["source_id"])
+        log_id, origin_source = source["log_id"], source_of(source)
         values = (
-            _id(log_id),
-            source_id,
+            entry_id(log_id),
+            origin_source.id,
             log_id[:_LOG_ID],
             datetime.fromisoformat(source["timestamp"]),
             source["level"],
             source["message"],
             source["category"] and source["category"][:_CATEGORY],
             orjson.dumps(source["tags"]).decode(),
-            orjson.dumps(metadata).decode(),
+            orjson.dumps(source["metadata"]).decode(),
             source["size_bytes"],
             source["processing_status"],
             datetime.fromisoformat(source["created_at"]),
         )
-        name, kind = metadata.get("source"), metadata.get("source_type")
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a document of ours: {type(error).__name__}: {error}") from error
-    name = name if isinstance(name, str) else str(source_id)
-    return Row(values, Source(source_id, name[:_NAME], (kind if isinstance(kind, str) else "custom")[:_TYPE]), origin)
+    return Row(values, origin_source, origin)
+
+
+def source_of(document: Mapping[str, Any]) -> Source:
+    """The source of a document. Raises ValueError, KeyError, TypeError, AttributeError where it names none."""
+    metadata, source_id = document["metadata"], uuid.UUID(document["source_id"])
+    name, kind = metadata.get("source"), metadata.get("source_type")
+    name = without_nul(name) if isinstance(name, str) else str(source_id)
+    return Source(source_id, name[:_NAME], without_nul(kind)[:_TYPE] if isinstance(kind, str) else "custom")
 
 
 async def store(connection: asyncpg.Connection, rows: Sequence[Row]) -> list[Refusal]:
@@ -100,7 +106,7 @@ async def store(connection: asyncpg.Connection, rows: Sequence[Row]) -> list[Ref
 async def _copied(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
     """The fast way: all rows are new and good."""
     async with connection.transaction():
-        await _save_sources(connection, rows)
+        await save_sources(connection, (row.source for row in rows))
         await connection.copy_records_to_table("log_entries", records=_values(rows), columns=_COLUMNS)
 
 
@@ -108,7 +114,7 @@ async def _bisected(connection: asyncpg.Connection, rows: Sequence[Row]) -> list
     """Halves and halves of halves, until the rows that are refused stand alone."""
     try:
         async with connection.transaction():
-            await _save_sources(connection, rows)
+            await save_sources(connection, (row.source for row in rows))
             await connection.execute("CREATE TEMPORARY TABLE incoming (LIKE log_entries) ON COMMIT DROP")
             await connection.copy_records_to_table("incoming", records=_values(rows), columns=_COLUMNS)
             await connection.execute(
@@ -122,21 +128,22 @@ async def _bisected(connection: asyncpg.Connection, rows: Sequence[Row]) -> list
     return []
 
 
-async def _save_sources(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
-    """A row for each source that has none. In one order: two that insert the same ones do not wait in a ring."""
-    sources = sorted({row.source.id: row.source for row in rows}.values())
-    await connection.execute(
-        "INSERT INTO log_sources (id, name, type) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) "
-        "ON CONFLICT (id) DO NOTHING",
-        *(list(column) for column in zip(*sources, strict=True)),
-    )
+async def save_sources(connection: asyncpg.Connection, sources: Iterable[Source]) -> None:
+    """A row for each that has none. In one order: two processes that insert the same ones do not wait in a ring."""
+    distinct = sorted({source.id: source for source in sources}.values())
+    if distinct:
+        await connection.execute(
+            "INSERT INTO log_sources (id, name, type) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) "
+            "ON CONFLICT (id) DO NOTHING",
+            *(list(column) for column in zip(*distinct, strict=True)),
+        )
 
 
 def _values(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     return [row.values for row in rows]
 
 
-def _id(log_id: str) -> uuid.UUID:
+def entry_id(log_id: str) -> uuid.UUID:
     """log_id, or for an id of another system one made from it."""
     try:
         return uuid.UUID(log_id)
@@ -144,13 +151,13 @@ def _id(log_id: str) -> uuid.UUID:
         return uuid.UUID(named_id("row", log_id))
 
 
-def _without_nul(value: Any) -> Any:
+def without_nul(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace(_NUL, _INSTEAD)
     if isinstance(value, list):
-        return [_without_nul(item) for item in value]
+        return [without_nul(item) for item in value]
     if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+        return {without_nul(key): without_nul(item) for key, item in value.items()}
     return value
 
 

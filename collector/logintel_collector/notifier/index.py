@@ -1,0 +1,44 @@
+"""The index channel: keeps each alert's latest state in index engineering_alerts, for people who look there."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from logintel_collector.alert import Notification
+from logintel_collector.config import ElasticsearchConfig
+from logintel_collector.notifier.channel import Untold
+from logintel_collector.rules.group import instant
+from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError
+from logintel_collector.stores.elasticsearch_indices import ALERTS
+
+_TIMEOUT: Final = 30.0
+
+
+class IndexChannel:
+    """One document per alert, its _id the alert's. A notification that comes late never replaces a later one."""
+
+    name = "index-alerts"
+    timeout = _TIMEOUT
+
+    def __init__(self, config: ElasticsearchConfig) -> None:
+        """Raises Refused when what the configuration names cannot be used."""
+        self._client = ElasticsearchClient(config)
+        self._index = f"{config.prefix}{ALERTS}"
+
+    async def tell(self, notification: Notification) -> None:
+        """Store it, unless a later state of the alert is there."""
+        body: Any = notification.body["alert"]
+        document = {"alert_id": body["id"], **{key: value for key, value in body.items() if key != "id"}}
+        version = instant(notification.created_at)
+        path = f"/{self._index}/_doc/{quote(notification.alert_id)}?version_type=external_gte&version={version}"
+        try:
+            await self._client.ask("PUT", path, document, _TIMEOUT)
+        except ElasticsearchError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise Untold(str(error)) from error
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.close()

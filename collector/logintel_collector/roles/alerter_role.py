@@ -1,0 +1,166 @@
+"""The alerter role: log-processing through the rules; window state, offsets, alerts and outbox in one transaction.
+
+One process reads all partitions, since a rule's group may span them. Its lease keeps a second one out, and keeps one
+that slept past it from writing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+import orjson
+import structlog
+
+from logintel.bus import topics
+from logintel.bus.kafka_assigned import AssignedConsumer
+from logintel.bus.kafka_consumer import PartitionBatch
+from logintel.config.problem import Misconfigured
+from logintel.event import Json
+from logintel_collector.alert import Changes
+from logintel_collector.alerter import Alerter
+from logintel_collector.config import CollectorConfig
+from logintel_collector.document import Document
+from logintel_collector.roles import RoleName
+from logintel_collector.roles.group_role import STEP
+from logintel_collector.roles.role import Role
+from logintel_collector.rules.loading import load_rules
+from logintel_collector.rules.rule import Rule
+from logintel_collector.stores import postgres, postgres_alerts
+from logintel_collector.stores.postgres_entries import Source, save_sources, source_of
+from logintel_collector.stores.postgres_lease import Lease
+
+#: Seconds that a read waits for records; between renewals of the lease, and looks for alerts that are over, while idle.
+_WAIT: Final = 0.5
+SETTLE_EVERY: Final = 3.0
+_log = structlog.get_logger(__name__)
+
+
+class AlerterRole(Role):
+    """`alerts` of this run, new or changed; `skipped`: records that are no documents, which the indexer keeps."""
+
+    name: RoleName = "alerter"
+
+    def __init__(self, config: CollectorConfig, topic: str = topics.PROCESSING.name) -> None:
+        """Raises Refused, Misconfigured."""
+        assert config.bus.kafka is not None
+        super().__init__()
+        self.alerts = self.skipped = 0
+        self._kafka, self._topic = config.bus.kafka, topic
+        self._reader = f"{config.installation}-{self.name}"
+        self._postgres = postgres.required(config, self.name)
+        self._rules = _rules(config)
+
+    def summary(self) -> dict[str, int]:
+        """See Role."""
+        return {**super().summary(), "alerts": self.alerts, "skipped": self.skipped}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """See Role. Raises Refused where another alerter is at work, or nobody has set the tables up."""
+        async with postgres.connected(self._postgres, self.name) as connection:
+            await postgres.require_current(connection)
+            lease = await Lease.take(connection, self._reader)
+            try:
+                await self._work(connection, lease, stop)
+            finally:
+                await lease.release(connection)
+
+    async def _work(self, connection: asyncpg.Connection, lease: Lease, stop: asyncio.Event) -> None:
+        async with connection.transaction():
+            await lease.renew(connection)
+            await postgres_alerts.save_rules(connection, self._rules)
+            states, alerts = (
+                await postgres_alerts.rule_states(connection),
+                await postgres_alerts.open_alerts(connection),
+            )
+            offsets = await postgres_alerts.offsets(connection, self._reader, self._topic)
+        alerter = Alerter(self._rules, states, alerts, lambda: datetime.now(UTC))
+        consumer = AssignedConsumer(self._kafka, self._topic, offsets)
+        try:
+            await consumer.start()
+            settled = self.progress.now()
+            while not stop.is_set():
+                asked = self.progress.now()
+                batches = await consumer.read(STEP, _WAIT)
+                if batches:
+                    await self._take(connection, lease, alerter, batches)
+                elif asked - settled > SETTLE_EVERY:
+                    settled = asked
+                    await self._save(connection, lease, alerter.settle(), (), {})
+                self.progress.trouble = None
+                if not batches:
+                    self.progress.saw(await consumer.lag(), asked)
+        finally:
+            await consumer.stop()
+
+    async def _take(
+        self, connection: asyncpg.Connection, lease: Lease, alerter: Alerter, batches: Sequence[PartitionBatch]
+    ) -> None:
+        documents = self._documents(batches)
+        changes = alerter.evaluate(documents)
+        reached = {batch.partition: batch.records[-1].offset + 1 for batch in batches}
+        await self._save(connection, lease, changes, documents, reached)
+        self.progress.done += sum(len(batch.records) for batch in batches)
+
+    async def _save(
+        self,
+        connection: asyncpg.Connection,
+        lease: Lease,
+        changes: Changes,
+        documents: Sequence[Document],
+        reached: dict[int, int],
+    ) -> None:
+        """All or nothing. After an error the alerter has moved on and must not be used any more."""
+        async with connection.transaction():
+            await lease.renew(connection)
+            await save_sources(connection, _sources(changes, documents))
+            await postgres_alerts.save_changes(connection, changes)
+            await postgres_alerts.save_offsets(connection, self._reader, self._topic, reached, lease.epoch)
+        self.alerts += len(changes.alerts)
+
+    def _documents(self, batches: Sequence[PartitionBatch]) -> list[Document]:
+        documents = []
+        for batch in batches:
+            for record in batch.records:
+                body = record.value or b""
+                source = _decoded(body)
+                if source is None:
+                    self.skipped += 1
+                    _log.warning("document_skipped", partition=batch.partition, offset=record.offset)
+                else:
+                    documents.append(Document(source, body))
+        return documents
+
+
+def build(config: CollectorConfig) -> Role:
+    """The role as a configuration describes it. Raises Refused, Misconfigured."""
+    return AlerterRole(config)
+
+
+def _decoded(body: bytes) -> dict[str, Json] | None:
+    """The document; None: it is none of ours."""
+    try:
+        source = orjson.loads(body)
+        datetime.fromisoformat(source["timestamp"])
+        source_of(source)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return source if isinstance(source["log_id"], str) else None
+
+
+def _sources(changes: Changes, documents: Sequence[Document]) -> list[Source]:
+    """Of the alerts: the recorder may not have met them yet."""
+    wanted = {alert.source_id for alert in changes.alerts}
+    return [source_of(document.source) for document in documents if document.source["source_id"] in wanted]
+
+
+def _rules(config: CollectorConfig) -> list[Rule]:
+    if config.rules_dir is None:
+        return []
+    rules, problems = load_rules(config.rules_dir, config.installation, lambda: datetime.now(UTC))
+    if problems:
+        raise Misconfigured(problems)
+    return rules

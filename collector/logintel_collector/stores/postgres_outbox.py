@@ -1,0 +1,94 @@
+"""The outbox in PostgreSQL (see notifier.outbox): one connection, one statement at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+import orjson
+
+from logintel_collector.alert import Notification
+from logintel_collector.notifier.outbox import PendingNotification
+from logintel_collector.processor import stamp
+from logintel_collector.stores.postgres_lease import Lease
+
+_PENDING: Final = """
+    SELECT id, alert_id, body, created_at, coalesce(attempts, 0) AS attempts
+    FROM outbox LEFT JOIN outbox_deliveries ON notification_id = id AND channel = $1
+    WHERE channel IS NULL OR retry_at <= $2
+    ORDER BY created_at, id LIMIT $3
+"""
+_REPORT: Final = """
+    INSERT INTO outbox_deliveries AS old (notification_id, channel, attempts, retry_at, error)
+    VALUES ($1, $2, 1, $3, $4)
+    ON CONFLICT (notification_id, channel) DO UPDATE SET
+        attempts = old.attempts + 1, retry_at = excluded.retry_at, error = excluded.error
+"""
+#: A notification that every channel is done with is kept so long, for a repeat to find it.
+_EXPIRE: Final = """
+    DELETE FROM outbox WHERE created_at < CURRENT_TIMESTAMP - interval '1 day' AND id IN (
+        SELECT notification_id FROM outbox_deliveries WHERE channel = ANY ($1) AND retry_at IS NULL
+        GROUP BY notification_id HAVING count(*) = cardinality($1)
+    )
+"""
+
+
+class PostgresOutbox:
+    """An Outbox for the holder of `lease`. Raises TimeoutError, postgres.ERRORS; LeaseLost when that is another."""
+
+    def __init__(self, connection: asyncpg.Connection, lease: Lease) -> None:
+        self._connection, self._lease = connection, lease
+        self._turn = asyncio.Lock()
+
+    async def pending(self, channel: str, now: str, limit: int) -> list[PendingNotification]:
+        """See Outbox."""
+        async with self._turn:
+            rows = await self._connection.fetch(_PENDING, channel, datetime.fromisoformat(now), limit)
+        return [
+            PendingNotification(
+                Notification(
+                    str(row["id"]),
+                    str(row["alert_id"]),
+                    orjson.loads(row["body"]),
+                    stamp(row["created_at"].astimezone(UTC)),
+                ),
+                row["attempts"],
+            )
+            for row in rows
+        ]
+
+    async def delivered(self, notification_id: str, channel: str) -> None:
+        """See Outbox."""
+        await self._report(notification_id, channel, None, None)
+
+    async def failed(self, notification_id: str, channel: str, error: str, retry_at: str | None) -> None:
+        """See Outbox."""
+        await self._report(notification_id, channel, datetime.fromisoformat(retry_at) if retry_at else None, error)
+
+    async def due(self, channels: list[str]) -> int:
+        """How many were made and no channel has reported yet, over all channels."""
+        async with self._turn:
+            return int(
+                await self._connection.fetchval(
+                    "SELECT count(*) FROM outbox, unnest($1::text[]) AS name WHERE NOT EXISTS ("
+                    "SELECT 1 FROM outbox_deliveries WHERE notification_id = id AND channel = name)",
+                    channels,
+                )
+            )
+
+    async def renew(self) -> None:
+        """Hold the lease for longer."""
+        async with self._turn:
+            await self._lease.renew(self._connection)
+
+    async def expire(self, channels: list[str]) -> None:
+        """Delete what every channel is done with, a day later."""
+        async with self._turn:
+            await self._connection.execute(_EXPIRE, channels)
+
+    async def _report(self, notification_id: str, channel: str, retry_at: datetime | None, error: str | None) -> None:
+        async with self._turn, self._connection.transaction():
+            await self._lease.renew(self._connection)
+            await self._connection.execute(_REPORT, notification_id, channel, retry_at, error)

@@ -1,0 +1,59 @@
+"""The assigned consumer: reads every partition of a topic, from offsets that the reader keeps with its own results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from logintel.bus.kafka_connection import bounded, client_arguments
+from logintel.bus.kafka_consumer import TIMEOUT, GroupConsumer, PartitionBatch
+from logintel.config.shared import KafkaBusConfig
+
+
+class AssignedConsumer(GroupConsumer):
+    """A GroupConsumer without a group: it has all partitions, and its reader keeps the offsets (no `commit`)."""
+
+    def __init__(self, config: KafkaBusConfig, topic: str, offsets: Mapping[int, int]) -> None:
+        """`offsets`: where each partition goes on; one without an offset begins at its earliest record."""
+        super().__init__(config, topic, group="")
+        self._offsets = dict(offsets)
+
+    async def start(self) -> None:
+        """Connect. Raises TimeoutError, KafkaError when the cluster is away: make another one."""
+        consumer = AIOKafkaConsumer(
+            **client_arguments(self._config),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await consumer.start()
+                await self._assign(consumer)
+        except BaseException:
+            await bounded(consumer.stop())
+            raise
+        self._consumer = consumer
+
+    async def read(self, max_records: int, timeout: float) -> list[PartitionBatch]:  # noqa: ASYNC109 - as in the base
+        """See GroupConsumer. Raises KafkaError also when the topic has got more partitions: make another one."""
+        if self._running.partitions_for_topic(self.topic) != self.assigned:
+            raise KafkaError(f"the partitions of topic {self.topic} have changed")
+        return await super().read(max_records, timeout)
+
+    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+        # Asks for all topics: asking for one would make it, with the broker's defaults.
+        await consumer.topics()
+        places = [TopicPartition(self.topic, number) for number in consumer.partitions_for_topic(self.topic) or ()]
+        if not places:
+            raise KafkaError(f"topic {self.topic} is missing or this user may not see it")
+        consumer.assign(places)
+        fresh = [place for place in places if place.partition not in self._offsets]
+        starts = await consumer.beginning_offsets(fresh) if fresh else {}
+        for place in places:
+            consumer.seek(place, starts[place] if place in starts else self._offsets[place.partition])
