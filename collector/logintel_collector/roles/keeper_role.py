@@ -62,10 +62,9 @@ class KeeperRole(Role):
             connection, [(now + timedelta(days=day)).date() for day in range(AHEAD + 1)], now.date()
         )
         dropped = await drop_old(connection, now - self._retention)
-        for partition in made:
-            _log.info("partition_made", table=partition.name)
-        for partition in dropped:
-            _log.info("partition_dropped", table=partition.name, reason="stores.retention.days")
+        for event, partitions in (("partitions_made", made), ("partitions_dropped", dropped)):
+            if partitions:
+                _log.info(event, tables=[partition.name for partition in partitions])
         self.made += len(made)
         self.dropped += len(dropped)
         self.progress.done += 1

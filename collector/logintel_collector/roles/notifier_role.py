@@ -65,11 +65,12 @@ class NotifierRole(Role):
 
     async def _watch(self, outbox: PostgresOutbox, channels: list[str]) -> None:
         """Hold the lease, see how much is due, and forget what was told."""
-        expired = None
+        expired, before = None, self.progress.done
         while True:
             asked = self.progress.now()
             await outbox.renew()
             due = await outbox.due(channels)
+            self.progress.done = before + outbox.told
             self.progress.saw(due, asked)
             self.progress.trouble = None
             if expired is None or asked - expired > _EXPIRE_EVERY:

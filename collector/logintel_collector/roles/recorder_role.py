@@ -106,8 +106,8 @@ class RecorderRole(GroupRole):
             assert self._connection is not None
             made = await make_partitions(self._connection, days, datetime.now(UTC).date())
             self._days |= days
-            for partition in made:
-                _log.info("partition_made", table=partition.name)
+            if made:
+                _log.info("partitions_made", tables=[partition.name for partition in made])
 
     def _letter(self, place: Place, reason: str, error: str) -> DeadLetter:
         log_id = log_id_of(place.record, self.topic, place.partition)

@@ -92,4 +92,5 @@ def _reason(error: BaseException) -> str:
         return "; ".join(dict.fromkeys(_reason(inner) for inner in error.exceptions))
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+    name, text = type(error).__name__, str(error).partition("\n")[0]
+    return text if text.startswith(name) else f"{name}: {text}"

@@ -36,9 +36,13 @@ _EXPIRE: Final = """
 
 
 class PostgresOutbox:
-    """An Outbox for the holder of `lease`. Raises TimeoutError, postgres.ERRORS; LeaseLost when that is another."""
+    """An Outbox for the holder of `lease`. Raises TimeoutError, postgres.ERRORS; LeaseLost when that is another.
+
+    told  how many were delivered, over all channels
+    """
 
     def __init__(self, connection: asyncpg.Connection, lease: Lease) -> None:
+        self.told = 0
         self._connection, self._lease = connection, lease
         self._turn = asyncio.Lock()
 
@@ -62,6 +66,7 @@ class PostgresOutbox:
     async def delivered(self, notification_id: str, channel: str) -> None:
         """See Outbox."""
         await self._report(notification_id, channel, None, None)
+        self.told += 1
 
     async def failed(self, notification_id: str, channel: str, error: str, retry_at: str | None) -> None:
         """See Outbox."""

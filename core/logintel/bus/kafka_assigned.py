@@ -42,14 +42,15 @@ class AssignedConsumer(GroupConsumer):
 
     async def read(self, max_records: int, timeout: float) -> list[PartitionBatch]:  # noqa: ASYNC109 - as in the base
         """See GroupConsumer. Raises KafkaError also when the topic has got more partitions: make another one."""
-        if self._running.partitions_for_topic(self.topic) != self.assigned:
+        known = self._running.partitions_for_topic(self.topic)
+        if known and known != self.assigned:
             raise KafkaError(f"the partitions of topic {self.topic} have changed")
         return await super().read(max_records, timeout)
 
     async def _assign(self, consumer: AIOKafkaConsumer) -> None:
         # Asks for all topics: asking for one would make it, with the broker's defaults.
-        await consumer.topics()
-        places = [TopicPartition(self.topic, number) for number in consumer.partitions_for_topic(self.topic) or ()]
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
+        places = [TopicPartition(self.topic, number) for number in cluster.partitions_for_topic(self.topic) or ()]
         if not places:
             raise KafkaError(f"topic {self.topic} is missing or this user may not see it")
         consumer.assign(places)

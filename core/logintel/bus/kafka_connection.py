@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -13,6 +14,8 @@ from logintel.refused import Refused
 
 #: Seconds that a client may take to close; then it is abandoned (aio-libs/aiokafka#1101).
 CLOSE: Final = 3.0
+# What matters of it is raised as well, and said in our words.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def client_arguments(config: KafkaBusConfig) -> dict[str, Any]:
