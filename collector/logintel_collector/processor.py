@@ -43,6 +43,14 @@ class AcceptedRange:
     past: timedelta = timedelta(days=3653)
     future: timedelta = timedelta(days=1)
 
+    def days(self, now: datetime) -> tuple[str, str]:
+        """The first and the last of them, `YYYY-MM-DD`; `now` in UTC."""
+        floor, ceiling = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        past, future = max(self.past, timedelta()), max(self.future, timedelta())
+        oldest = now - past if past < now - floor else floor
+        newest = now + future if future < ceiling - now else ceiling
+        return stamp(oldest)[:10], stamp(newest)[:10]
+
 
 @dataclass(slots=True)
 class Processed:
@@ -73,7 +81,7 @@ class Processor:
         """Documents of the records that are not above `positions` (stream → last seq) are left out as repeats."""
         now = self._clock().astimezone(UTC)
         created_at = stamp(now)
-        first, last = self._days(now)
+        first, last = self._accepted.days(now)
         result = Processed()
         reached = result.positions
         add, add_record = result.documents.append, result.records.append
@@ -94,15 +102,6 @@ class Processor:
             add(Document(source, body, day.replace("-", ".") if first <= day <= last else None))
             add_record(record)
         return result
-
-    def _days(self, now: datetime) -> tuple[str, str]:
-        """First and last accepted day, `YYYY-MM-DD`."""
-        floor, ceiling = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-        past = max(self._accepted.past, timedelta())
-        future = max(self._accepted.future, timedelta())
-        oldest = now - past if past < now - floor else floor
-        newest = now + future if future < ceiling - now else ceiling
-        return stamp(oldest)[:10], stamp(newest)[:10]
 
     def dead_letter(self, log_id: str, reason: str, error: str, original: bytes, attempts: int = 1) -> DeadLetter:
         """A dead letter of this stage, made now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -129,6 +129,17 @@ class Lane:
             await self._transactions.commit()
             self._positions.forget(streams)
         return len(streams)
+
+    async def adopt(self, positions: Mapping[bytes, bytes]) -> int:
+        """Know streams as read up to `positions`, where that is further than what is known; how many streams."""
+        known = self._positions.last
+        news = {stream: seq for stream, seq in positions.items() if seq > known.get(stream, b"")}
+        if news:
+            messages = positions_out(Processed(positions=news))
+            await self._transactions.send((self._route.positions, self.partition, messages))
+            await self._transactions.commit()
+            self._positions.update(news, _now())
+        return len(news)
 
     async def close(self) -> None:
         """Let go, in bounded time; a transaction that is still open is aborted by the next owner."""

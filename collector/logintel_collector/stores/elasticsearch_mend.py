@@ -53,14 +53,12 @@ def mended(body: bytes, reason: str, mends: int) -> bytes | None:
 
 
 def _take(document: dict[str, Any], field: str, member: str | None) -> dict[str, Any]:
-    """Remove a field, or of an object the member that `member` (`a.b.c`) begins with."""
+    """Remove of an object the members that are on the path `member` (`a.b.c`) or below it, else the whole field."""
     value = document.get(field)
     if member and isinstance(value, dict):
-        parts = member.split(".")
-        names = (".".join(parts[:size]) for size in range(len(parts), 0, -1))
-        name = next((name for name in names if name in value), None)
-        if name is not None:
-            return {field: {name: value.pop(name)}}
+        on_path = [name for name in value if f"{member}.".startswith(f"{name}.") or name.startswith(f"{member}.")]
+        if on_path:
+            return {field: {name: value.pop(name) for name in on_path}}
     return {field: document.pop(field)} if field in document else {}
 
 

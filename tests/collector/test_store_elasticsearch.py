@@ -1,0 +1,431 @@
+"""Templates, bulk and search on a real Elasticsearch: the seed's mapping, each document once, none lost to another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+from logintel.bus import Stored
+from logintel.main import main
+from logintel.refused import Refused
+from logintel_collector.alert import Changes
+from logintel_collector.config import ElasticsearchConfig
+from logintel_collector.document import Document
+from logintel_collector.processor import Processor
+from logintel_collector.stores import elasticsearch_bulk
+from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError, connected
+from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome
+from logintel_collector.stores.elasticsearch_indices import is_set_up, set_up
+from logintel_collector.stores.sqlite import Store
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DAY = "2026.11.22"
+Records = Callable[..., list[Stored]]
+
+KEYWORD = {"type": "keyword"}
+#: The mappings of data-schema-design, "Elasticsearch Schema Design", as Elasticsearch gives them back.
+SEED: dict[str, dict[str, Any]] = {
+    f"engineering_logs-{DAY}": {
+        "log_id": KEYWORD,
+        "source_id": KEYWORD,
+        "timestamp": {"type": "date"},  # of the format that is the default: Elasticsearch does not repeat it
+        "level": KEYWORD,
+        "message": {
+            "type": "text",
+            "analyzer": "standard",
+            "fields": {"keyword": {"type": "keyword", "ignore_above": 256}},
+        },
+        "raw_log": {"type": "text", "analyzer": "standard"},
+        "category": KEYWORD,
+        "tags": KEYWORD,
+        "metadata": {"type": "object", "dynamic": "true"},
+        "parsed_fields": {
+            "properties": {
+                "host": KEYWORD,
+                "service": KEYWORD,
+                "thread": KEYWORD,
+                "class": KEYWORD,
+                "method": KEYWORD,
+                "line_number": {"type": "integer"},
+                "stack_trace": {"type": "text"},
+            }
+        },
+        "geo_location": {"type": "geo_point"},
+        "size_bytes": {"type": "integer"},
+        "processing_status": KEYWORD,
+        "created_at": {"type": "date"},
+    },
+    "engineering_alerts": {
+        "alert_id": KEYWORD,
+        "title": {"type": "text", "fields": {"keyword": KEYWORD}},
+        "description": {"type": "text"},
+        "severity": KEYWORD,
+        "status": KEYWORD,
+        "source_id": KEYWORD,
+        "log_entry_id": KEYWORD,
+        "rule_id": KEYWORD,
+        "triggered_at": {"type": "date"},
+        "acknowledged_at": {"type": "date"},
+        "resolved_at": {"type": "date"},
+        "acknowledged_by": KEYWORD,
+        "resolved_by": KEYWORD,
+        "escalation_level": {"type": "integer"},
+        "metadata": {"type": "object", "dynamic": "true"},
+    },
+    "engineering_analytics": {
+        "metric_name": KEYWORD,
+        "metric_type": KEYWORD,
+        "timestamp": {"type": "date"},
+        "value": {"type": "float"},
+        "dimensions": {
+            "properties": dict.fromkeys(("source_id", "level", "category", "host", "service"), KEYWORD),
+        },
+        "aggregation_period": KEYWORD,
+    },
+}
+#: What our mapping has beyond the seed's.
+OURS = {
+    f"engineering_logs-{DAY}": {
+        "metadata_text": {"type": "text"},
+        "message": {"fields": {"log": {"type": "text", "analyzer": "log_analyzer"}}},
+    }
+}
+
+
+def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **one,
+        **{
+            k: merged(one[k], v) if isinstance(v, dict) and isinstance(one.get(k), dict) else v
+            for k, v in other.items()
+        },
+    }
+
+
+@pytest.fixture
+def config(elasticsearch: str) -> Iterator[ElasticsearchConfig]:
+    """With names of this test's own; what it made is taken away."""
+    made = ElasticsearchConfig(hosts=(elasticsearch,), prefix=f"t{secrets.token_hex(6)}-")
+    yield made
+
+    async def remove() -> None:
+        async with connected(made) as client:
+            indices = ",".join(await client.ask("GET", f"/{made.prefix}*/_alias?expand_wildcards=all"))
+            if indices:
+                await client.ask("DELETE", f"/{indices}")
+            if await is_set_up(client):
+                await client.ask("DELETE", f"/_index_template/{made.prefix}*")
+
+    asyncio.run(remove())
+
+
+@asynccontextmanager
+async def ready(config: ElasticsearchConfig) -> AsyncIterator[ElasticsearchClient]:
+    async with connected(config) as client:
+        await set_up(client, config)
+        yield client
+
+
+def entry(config: ElasticsearchConfig, log_id: str, body: dict[str, Any], day: str = DAY) -> Entry:
+    action = {"create": {"_index": f"{config.prefix}engineering_logs-{day}", "_id": log_id}}
+    return Entry(orjson.dumps(action), orjson.dumps({"log_id": log_id, **body}), original=log_id)
+
+
+def entries_of(config: ElasticsearchConfig, documents: list[Document]) -> list[Entry]:
+    return [entry(config, one.log_id, one.source, one.day or "outliers") for one in documents]
+
+
+async def stored(client: ElasticsearchClient, index: str = "engineering_logs-*") -> dict[str, dict[str, Any]]:
+    """_id → document, of at most 10,000."""
+    await client.ask("POST", f"/{client.prefix}{index}/_refresh")
+    found = await client.ask("POST", f"/{client.prefix}{index}/_search", {"size": 10_000})
+    return {hit["_id"]: hit["_source"] for hit in found["hits"]["hits"]}
+
+
+def test_the_templates_make_the_seeds_mappings(config: ElasticsearchConfig) -> None:
+    async def scenario() -> None:
+        async with ready(config) as client:
+            for index, seed in SEED.items():
+                await client.ask("PUT", f"/{config.prefix}{index}")
+                found = (await client.ask("GET", f"/{config.prefix}{index}"))[f"{config.prefix}{index}"]
+                assert found["mappings"]["properties"] == merged(seed, OURS.get(index, {}))
+                assert found["mappings"]["date_detection"] is False
+                settings = found["settings"]["index"]
+                assert (settings["number_of_shards"], settings["number_of_replicas"]) == ("1", "0")
+            analyzer = {"analyzer": "log_analyzer", "text": "The connections FAILED for user"}
+            path = f"/{config.prefix}engineering_logs-{DAY}/_analyze"
+            tokens = (await client.ask("POST", path, analyzer))["tokens"]
+            assert [token["token"] for token in tokens] == ["connect", "fail", "user"]
+
+    asyncio.run(scenario())
+
+
+def test_templates_are_put_when_they_are_missing_or_differ(config: ElasticsearchConfig) -> None:
+    async def scenario() -> None:
+        names = [f"{config.prefix}engineering_{kind}" for kind in ("logs", "alerts", "analytics")]
+        async with connected(config) as client:
+            assert not await is_set_up(client)
+            assert await set_up(client, config) == names
+            assert await is_set_up(client)
+            assert await set_up(client, config) == []
+            more = config.model_copy(update={"shards": 2, "replicas": 1})
+            assert await set_up(client, more) == names
+            assert await set_up(client, more) == []
+            await client.ask("DELETE", f"/_index_template/{names[1]}")
+            assert await set_up(client, more) == names[1:2]
+
+    asyncio.run(scenario())
+
+
+def test_documents_are_stored_as_they_are_each_once(config: ElasticsearchConfig, records: Records) -> None:
+    documents = Processor(lambda: NOW).process(records(900), {}).documents
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            first = await BulkWriter(client).store(entries_of(config, documents[:600]))
+            assert (first.stored, first.repeats, first.refused) == (600, 0, [])
+            second = await BulkWriter(client).store(entries_of(config, documents[300:]))
+            assert (second.stored, second.repeats, second.refused) == (300, 300, [])
+            assert await stored(client) == {one.log_id: one.source for one in documents}
+
+    asyncio.run(scenario())
+
+
+def deep(levels: int) -> dict[str, Any]:
+    return {"n": deep(levels - 1)} if levels else {"x": 1}
+
+
+#: Documents that an index with the first one refuses or would refuse, and what they keep in their own place.
+AWKWARD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "text for object": ({"metadata": {"o": "plain word", "s": "kept"}}, {"metadata": {"s": "kept"}}),
+    "object for text": ({"metadata": {"s": {"a": 1}, "t": "kept"}}, {"metadata": {"t": "kept"}}),
+    "dotted object for text": ({"metadata": {"s.r": "x", "t": "kept"}}, {"metadata": {"t": "kept"}}),
+    "two at once": ({"metadata": {"s": {"a": 1}, "o": "x", "t": "kept"}}, {"metadata": {"t": "kept"}}),
+    "mixed": ({"metadata": {"mix": [1, {"a": 1}], "t": "kept"}}, {"metadata": {"t": "kept"}}),
+    "no name": ({"metadata": {"": "x"}, "level": "INFO"}, {"level": "INFO"}),
+    "name of dots": ({"metadata": {"a..b": "x"}}, {}),
+    "too deep": ({"metadata": {"n": deep(25), "t": "kept"}}, {"metadata": {"t": "kept"}}),
+    "endless name": ({"metadata": {"x" * 40_000: "a"}}, {}),
+    "endless tag": ({"tags": ["b" * 40_000]}, {}),
+    "line number": ({"parsed_fields": {"line_number": "abc", "host": "h"}}, {"parsed_fields": {"host": "h"}}),
+    "metadata is a text": ({"metadata": "x"}, {}),
+}
+#: Documents that are stored as they are.
+HARMLESS: dict[str, dict[str, Any]] = {
+    "text for number": {"metadata": {"code": "abc"}},
+    "text for truth": {"metadata": {"b": "maybe"}},
+    "huge number": {"metadata": {"code": 2**63}},
+    "many fields": {"metadata": {f"k{n}": n for n in range(5000)}},
+    "long text": {"metadata": {"t": "\u4e2d" * 40_000}},
+    "empty": {"metadata": {}},
+}
+
+
+def test_no_document_is_refused_for_its_metadata(config: ElasticsearchConfig) -> None:
+    first = {"metadata": {"code": 5, "o": {"a": 1}, "s": "x", "b": True}, "message": "first"}
+    fixed = {"message": "m", "timestamp": "2026-11-22T10:00:00.000000Z"}
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            writer = BulkWriter(client)
+            await writer.store([entry(config, "first", first)])
+            all_of_them = {**{name: body for name, (body, _) in AWKWARD.items()}, **HARMLESS}
+            outcome = await writer.store([entry(config, name, {**fixed, **body}) for name, body in all_of_them.items()])
+            assert outcome.refused == []
+            assert outcome.stored == len(all_of_them)
+            found = await stored(client)
+            for name, body in HARMLESS.items():
+                assert found[name] == {"log_id": name, **fixed, **body}
+            for name, (body, kept) in AWKWARD.items():
+                moved: dict[str, Any] = {}
+                for text in found[name].pop("metadata_text"):
+                    moved = merged(moved, json.loads(text))
+                assert found[name] == {"log_id": name, **fixed, **kept}, name
+                assert merged(moved, kept) == body, name
+            by_word = {"query": {"match": {"metadata_text": "word"}}}
+            hits = await client.ask("POST", f"/{config.prefix}engineering_logs-*/_search", by_word)
+            assert [hit["_id"] for hit in hits["hits"]["hits"]] == ["text for object"]
+            mapping = await client.ask("GET", f"/{config.prefix}engineering_logs-{DAY}/_mapping")
+            assert len(orjson.dumps(mapping)) < 100_000
+
+    asyncio.run(scenario())
+
+
+def test_a_document_that_nothing_mends_is_refused_alone(config: ElasticsearchConfig) -> None:
+    async def scenario() -> None:
+        async with ready(config) as client:
+            broken = entry(config, "broken", {})._replace(body=b'{"log_id": oops')
+            good = [entry(config, f"good-{n}", {"message": "m"}) for n in range(50)]
+            undated = entry(config, "undated", {"timestamp": "secret-yesterday"})
+            outcome = await BulkWriter(client).store([*good[:25], broken, undated, *good[25:]])
+            assert outcome.stored == 50
+            assert [(one.original, one.reason) for one in outcome.refused] == [
+                ("broken", "refused"),
+                ("undated", "refused"),
+            ]
+            assert "[timestamp]" in outcome.refused[1].error
+            assert "secret" not in outcome.refused[1].error
+            assert (await stored(client)).keys() == {one.original for one in good}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("block", ["write", "read_only_allow_delete"])
+def test_an_index_that_takes_nothing_is_waited_out(config: ElasticsearchConfig, block: str) -> None:
+    """A full disk makes indices read-only (429), an operator closes one to writes (403): neither is a document's fault."""
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            writer, index = BulkWriter(client), f"{config.prefix}engineering_logs-{DAY}"
+            await client.ask("PUT", f"/{index}")
+            await client.ask("PUT", f"/{index}/_settings", {"index.blocks": {block: True}})
+            waiting = asyncio.create_task(
+                writer.store([entry(config, "held", {}), entry(config, "free", {}, "2026.11.21")])
+            )
+            await asyncio.sleep(1)
+            assert not waiting.done()
+            assert (await stored(client)).keys() == {"free"}
+            await client.ask("PUT", f"/{index}/_settings", {"index.blocks": {block: None}})
+            async with asyncio.timeout(30):
+                outcome = await waiting
+            assert (outcome.stored, outcome.refused) == (2, [])
+
+    asyncio.run(scenario())
+
+
+def test_what_is_not_taken_for_long_is_given_up_and_named(
+    config: ElasticsearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elasticsearch_bulk, "PATIENCE", 0.5)
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            index = f"{config.prefix}engineering_logs-{DAY}"
+            await client.ask("PUT", f"/{index}")
+            await client.ask("POST", f"/{index}/_close")
+            with pytest.raises(ElasticsearchError, match="index_closed_exception"):
+                await BulkWriter(client).store([entry(config, "late", {})])
+
+    asyncio.run(scenario())
+
+
+def test_a_request_that_is_too_large_is_sent_in_halves(
+    config: ElasticsearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elasticsearch takes 100 MB at once, so much as 110 of these; `blob` is no field of the mapping."""
+    monkeypatch.setattr(elasticsearch_bulk, "REQUEST", 2**28)
+    monkeypatch.setattr(elasticsearch_bulk, "ROOM", (2**28, 2**28, 2**28))
+
+    async def scenario() -> Outcome:
+        async with ready(config) as client:
+            blob = "x" * 10**6
+            return await BulkWriter(client).store([entry(config, str(n), {"blob": blob}) for n in range(110)])
+
+    outcome = asyncio.run(scenario())
+    # Elasticsearch reads a request bit by bit: what came before the limit is stored, and known again in the half.
+    assert (outcome.stored + outcome.repeats, outcome.refused) == (110, [])
+
+
+def test_errors_say_what_to_do_and_no_secret() -> None:
+    """Nothing listens on port 1."""
+
+    async def scenario() -> None:
+        config = ElasticsearchConfig.model_validate(
+            {"hosts": ["http://127.0.0.1:1"], "username": "u", "password": "hidden"}
+        )
+        async with connected(config) as client:
+            with pytest.raises(ElasticsearchError, match="is it running and reachable") as caught:
+                await client.ask("GET", "/_cluster/health")
+        assert "hidden" not in str(caught.value)
+
+    asyncio.run(scenario())
+    missing = ElasticsearchConfig(hosts=("https://127.0.0.1:1",), ca_certs=Path("/nowhere/ca.pem"))
+    with pytest.raises(Refused, match="check hosts and ca_certs"):
+        ElasticsearchClient(missing)
+
+
+QUERIES = (
+    "*",
+    "level:ERROR",
+    "failed OR error",
+    'message:"failed password"',
+    "metadata.status:[400 TO 599]",
+    "NOT level:INFO AND metadata.source:samples",
+    '{"term": {"level": "WARN"}}',
+    '{"query": {"match": {"raw_log": "connection"}}}',
+    "nothing_like_this",
+)
+
+
+def test_search_shows_what_the_embedded_store_shows(
+    config: ElasticsearchConfig,
+    elasticsearch: str,
+    tmp_path: Path,
+    records: Records,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Both stores hold the same documents; in the order of Elasticsearch, whose dates are milliseconds."""
+    processed = Processor(lambda: NOW).process(records(700), {})
+
+    async def fill() -> None:
+        store = await Store.open(tmp_path / "logintel.sqlite", lambda: NOW)
+        await store.apply(processed, Changes(), 1)
+        await store.close()
+        async with ready(config) as client:
+            await BulkWriter(client).store(entries_of(config, processed.documents))
+            await stored(client)
+
+    asyncio.run(fill())
+    path = tmp_path / "collector.yaml"
+    path.write_text(yaml.safe_dump({"stores": {"elasticsearch": {"hosts": [elasticsearch], "prefix": config.prefix}}}))
+
+    def shown(*words: str) -> list[bytes]:
+        assert main(["search", *words]) == 0
+        return capfdbinary.readouterr().out.splitlines()
+
+    embedded, server = ("--data", str(tmp_path)), ("--config", str(path))
+    for query in QUERIES:
+        counted = shown(query, "--count", *embedded)
+        assert shown(query, "--count", *server) == counted
+        found = shown(query, "--json", "--limit", "0", *server)
+        assert sorted(found) == sorted(shown(query, "--json", "--limit", "0", *embedded))
+        places = [(one["timestamp"][:23], one["log_id"]) for one in map(json.loads, found)]
+        assert places == sorted(places, reverse=True)
+        assert shown(query, "--json", "--limit", "7", *server) == found[:7]
+    assert sorted(shown("*", "--limit", "0", *server)) == sorted(shown("*", "--limit", "0", *embedded))
+
+
+def test_search_says_what_is_wrong(
+    config: ElasticsearchConfig, elasticsearch: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "collector.yaml"
+
+    def refused(query: str, host: str = elasticsearch) -> tuple[int, str]:
+        path.write_text(yaml.safe_dump({"stores": {"elasticsearch": {"hosts": [host], "prefix": config.prefix}}}))
+        code = main(["search", query, "--config", str(path)])
+        return code, capsys.readouterr().err
+
+    assert refused("*") == (0, "")  # no index yet
+
+    async def make() -> None:
+        async with ready(config) as client:
+            await client.ask("PUT", f"/{config.prefix}engineering_logs-{DAY}")
+
+    asyncio.run(make())
+    assert refused("level:(")[0] == 2
+    code, said = refused('{"no_such_clause": {}}')
+    assert code == 2
+    assert "no_such_clause" in said
+    code, said = refused("*", "http://127.0.0.1:1")
+    assert code == 1
+    assert "is it running and reachable" in said
