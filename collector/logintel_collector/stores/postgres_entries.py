@@ -43,6 +43,11 @@ class Row(NamedTuple):
     origin: Any
 
     @property
+    def log_id(self) -> str:
+        """Of the event."""
+        return self.values[2]  # type: ignore[no-any-return]  # see _COLUMNS
+
+    @property
     def timestamp(self) -> datetime:
         """Of the event."""
         return self.values[3]  # type: ignore[no-any-return]  # see _COLUMNS
