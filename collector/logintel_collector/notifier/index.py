@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from logintel_collector.alert import Notification
 from logintel_collector.config import ElasticsearchConfig
+from logintel_collector.notifier.alert_document import alert_document
 from logintel_collector.notifier.channel import Untold
-from logintel_collector.rules.group import instant
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError
-from logintel_collector.stores.elasticsearch_indices import ALERTS
+from logintel_collector.stores.elasticsearch_indices import ALERTS, is_set_up
 
 _TIMEOUT: Final = 30.0
 
@@ -26,15 +26,17 @@ class IndexChannel:
         """Raises Refused when what the configuration names cannot be used."""
         self._client = ElasticsearchClient(config)
         self._index = f"{config.prefix}{ALERTS}"
+        self._is_set_up = False
 
     async def tell(self, notification: Notification) -> None:
         """Store it, unless a later state of the alert is there."""
-        body: Any = notification.body["alert"]
-        document = {"alert_id": body["id"], **{key: value for key, value in body.items() if key != "id"}}
-        version = instant(notification.created_at)
-        path = f"/{self._index}/_doc/{quote(notification.alert_id)}?version_type=external_gte&version={version}"
+        path = f"/{self._index}/_doc/{quote(notification.alert_id)}"
+        version = f"version_type=external_gte&version={notification.body['number']}"
         try:
-            await self._client.ask("PUT", path, document, _TIMEOUT)
+            if not self._is_set_up and not await is_set_up(self._client):
+                raise Untold(f"{self._client.at} has no template of our indices: run `logintel collector setup`")
+            self._is_set_up = True
+            await self._client.ask("PUT", f"{path}?{version}", alert_document(notification), _TIMEOUT)
         except ElasticsearchError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise Untold(str(error)) from error
