@@ -84,8 +84,8 @@ class Installation:
         words = ["agent", "run", "--config", self.agent, "--data", self.data]
         if process != "agent":
             words = ["collector", "run", "--config", self.collector, "--roles", process]
-        log = (self.directory / f"{process}.log").open("ab")
-        self.running[process] = subprocess.Popen([*COMMAND, *map(str, words)], stdout=log, stderr=log)
+        with (self.directory / f"{process}.log").open("ab") as log:
+            self.running[process] = subprocess.Popen([*COMMAND, *map(str, words)], stdout=log, stderr=log)
 
     def kill(self, process: str) -> None:
         """As the kernel does when memory is short."""
