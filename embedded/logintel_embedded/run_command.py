@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import glob
 import signal
 import sys
@@ -21,7 +20,7 @@ from typing import Any, Final
 
 import orjson
 
-from logintel import logs
+from logintel import garbage, logs
 from logintel.config.load import load
 from logintel.config.problem import Misconfigured, Problem
 from logintel.hooks import Plugins, load_plugins
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     embedded.context = SourceContext(once=args.once, formats=plugins.formats, own=str(data), report=report, notice=say)
     if progress.isatty():
         embedded.log = Screen(progress, quiet=args.once)
-    _collect_garbage_rarely()
+    garbage.collect_rarely()
     seconds = asyncio.run(_run(embedded, progress))
     if args.json:
         sys.stdout.buffer.write(orjson.dumps(summary(embedded.tally, seconds, embedded.total_indexed)) + b"\n")
@@ -84,12 +83,6 @@ def run(args: argparse.Namespace) -> int:
         for line in lines(embedded.tally, seconds, embedded.total_indexed, shown, config.stores.sqlite.path):
             print(line)  # noqa: T201 - the command's output
     return 1 if problems else 0
-
-
-def _collect_garbage_rarely() -> None:
-    """Events hold no cycles: looking for some after every 700 objects costs a sixth of the CPU and finds nothing."""
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
 
 
 def _config(args: argparse.Namespace, data: Path, plugins: Plugins) -> EmbeddedConfig:

@@ -26,7 +26,9 @@ from logintel_collector.stores import elasticsearch_bulk
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError, connected
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome
 from logintel_collector.stores.elasticsearch_indices import is_set_up, set_up
+from logintel_collector.stores.elasticsearch_search import ElasticsearchSearch
 from logintel_collector.stores.sqlite import Store
+from logintel_devstack.stack import Stack
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = "2026.11.22"
@@ -170,6 +172,32 @@ def test_the_templates_make_the_seeds_mappings(config: ElasticsearchConfig) -> N
     asyncio.run(scenario())
 
 
+def test_a_server_of_version_8_takes_the_same(devstack: Stack) -> None:
+    """Of templates, analyzer, bulk, mending and search, what is not the same code for both versions is their server."""
+    address = devstack.up(["elasticsearch8"])["elasticsearch8"]
+    config = ElasticsearchConfig(hosts=(address,), prefix="t8-")
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            assert await set_up(client, config) == []
+            first = entry(config, "first", {"metadata": {"code": 5, "o": {"a": 1}}, "message": "connections failed"})
+            bodies = [{"metadata": {"code": "abc"}}, {"metadata": {"o": "plain"}}, HARMLESS["many fields"]]
+            rest = [entry(config, str(n), body) for n, body in enumerate(bodies)]
+            writer = BulkWriter(client)
+            assert (await writer.store([first])).stored == 1
+            outcome = await writer.store([first, *rest])
+            assert (outcome.stored, outcome.repeats, len(outcome.mended), outcome.refused) == (3, 1, 1, [])
+            assert (await stored(client))["1"]["metadata_text"] == ['{"metadata":{"o":"plain"}}']
+
+    try:
+        asyncio.run(scenario())
+        with ElasticsearchSearch(config) as search:
+            assert search.count({"match": {"message.log": "connection fails"}}) == 1
+            assert [one["log_id"] for one in search.documents({"term": {"metadata.code": 5}})] == ["first"]
+    finally:
+        devstack.down(["elasticsearch8"])
+
+
 def test_templates_are_put_when_they_are_missing_or_differ(config: ElasticsearchConfig) -> None:
     async def scenario() -> None:
         names = [f"{config.prefix}engineering_{kind}" for kind in ("logs", "alerts", "analytics")]
@@ -243,6 +271,7 @@ def test_no_document_is_refused_for_its_metadata(config: ElasticsearchConfig) ->
             outcome = await writer.store([entry(config, name, {**fixed, **body}) for name, body in all_of_them.items()])
             assert outcome.refused == []
             assert outcome.stored == len(all_of_them)
+            assert {one.original for one in outcome.mended} == AWKWARD.keys()
             found = await stored(client)
             for name, body in HARMLESS.items():
                 assert found[name] == {"log_id": name, **fixed, **body}
@@ -315,6 +344,34 @@ def test_what_is_not_taken_for_long_is_given_up_and_named(
             await client.ask("POST", f"/{index}/_close")
             with pytest.raises(ElasticsearchError, match="index_closed_exception"):
                 await BulkWriter(client).store([entry(config, "late", {})])
+
+    asyncio.run(scenario())
+
+
+def test_a_cluster_that_has_no_room_is_sent_less_at_a_time(config: ElasticsearchConfig) -> None:
+    """Elasticsearch answers 429 to what would not fit into the memory that it gives to requests."""
+    blob = "x" * 10_000
+
+    async def limit(client: ElasticsearchClient, value: str | None) -> None:
+        whole = None if value is None else False
+        settings = {"network.breaker.inflight_requests.limit": value, "rest.incremental_bulk": whole}
+        await client.ask("PUT", "/_cluster/settings", {"transient": settings})
+
+    async def scenario() -> None:
+        async with ready(config.model_copy(update={"compress": False})) as client:
+            await limit(client, "600kb")
+            try:
+                too_much = b'{"index":{}}\n' + orjson.dumps({"blob": "x" * 700_000}) + b"\n"
+                with pytest.raises(ElasticsearchError, match="429"):
+                    await client.ask("POST", f"/{config.prefix}engineering_logs-{DAY}/_bulk", too_much)
+                async with asyncio.timeout(45):
+                    outcome = await BulkWriter(client).store(
+                        [entry(config, str(n), {"blob": blob}) for n in range(500)]
+                    )
+            finally:
+                await limit(client, None)
+        assert (outcome.stored + outcome.repeats, outcome.refused) == (500, [])
+        assert outcome.trouble is not None
 
     asyncio.run(scenario())
 
@@ -429,3 +486,25 @@ def test_search_says_what_is_wrong(
     code, said = refused("*", "http://127.0.0.1:1")
     assert code == 1
     assert "is it running and reachable" in said
+
+
+def test_setup_puts_the_templates(
+    config: ElasticsearchConfig, kafka: str, elasticsearch: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "collector.yaml"
+    whole = {
+        "installation": config.prefix.rstrip("-"),
+        "bus": {"kafka": {"bootstrap_servers": [kafka]}},
+        "stores": {"elasticsearch": {"hosts": [elasticsearch], "prefix": config.prefix}},
+    }
+    path.write_text(yaml.safe_dump(whole))
+    names = ", ".join(f"{config.prefix}engineering_{kind}" for kind in ("logs", "alerts", "analytics"))
+    for said in (f"put {names}", "all there"):
+        assert main(["collector", "setup", "--config", str(path)]) == 0
+        assert f"index templates: {said}\n" in capsys.readouterr().out
+    assert main(["config", "check", "--connect", str(path)]) == 0
+    assert f"Elasticsearch at {elasticsearch}: green, 1 nodes" in capsys.readouterr().out
+    whole["stores"] = {"elasticsearch": {"hosts": ["http://127.0.0.1:1"]}}
+    path.write_text(yaml.safe_dump(whole))
+    assert main(["collector", "setup", "--config", str(path)]) == 1
+    assert "is it running and reachable" in capsys.readouterr().err

@@ -34,10 +34,11 @@ class DeadLetterSender:
         try:
             async with asyncio.timeout(TIMEOUT):
                 producer = await self._started()
-                answers: list[asyncio.Future[Any]] = [
-                    await producer.send(self._topic, encoded(letter), letter.log_id.encode(), headers=[_SCHEMA])
-                    for letter in letters
-                ]
+                answers: list[asyncio.Future[Any]] = []
+                for letter in letters:
+                    key, value = letter.log_id.encode(), encoded(letter)
+                    answers.append(await producer.send(self._topic, value, key, headers=[_SCHEMA]))
+                    answers[-1].add_done_callback(_looked_at)
                 await asyncio.gather(*answers)
         except BaseException:
             await self.close()
@@ -62,3 +63,9 @@ class DeadLetterSender:
             )
             await self._producer.start()
         return self._producer
+
+
+def _looked_at(answer: asyncio.Future[Any]) -> None:
+    """Of several errors one is told: the others are not asyncio's to complain of."""
+    if not answer.cancelled():
+        answer.exception()

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
 import structlog
@@ -30,13 +30,6 @@ from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating, 
 _ID: Final = re.compile(rb'[^\x00-\x1f"\\\x7f-\xff]{1,512}')
 _DAY: Final = re.compile(rb"[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
 _log = structlog.get_logger(__name__)
-
-
-class Place(NamedTuple):
-    """A record and the partition where it was read."""
-
-    partition: int
-    record: Consumed
 
 
 class IndexerRole(GroupRole):
@@ -81,44 +74,37 @@ class IndexerRole(GroupRole):
         entries, letters = self._entries(batches)
         outcome = await self._writer.store(entries)
         letters += [
-            self._letter(refusal.original, refusal.reason, refusal.error, refusal.attempts)
-            for refusal in outcome.refused
+            _letter(one.original, _log_id(one.original).decode(), one.reason, one.error, one.attempts)
+            for one in outcome.refused
         ]
         await self._letters.send(letters)
         await consumer.commit({batch.partition: batch.records[-1].offset + 1 for batch in batches})
-        self._count(outcome.stored, outcome.repeats, len(outcome.mended), letters)
+        self._count(outcome.stored, outcome.repeats, sum(entry.mends == 1 for entry in outcome.mended), letters)
         self.progress.done += sum(len(batch.records) for batch in batches)
 
     async def release(self) -> None:
         """See GroupRole: what is not committed the next owner stores again, under the same ids."""
 
     def _entries(self, batches: Iterable[PartitionBatch]) -> tuple[list[Entry], list[DeadLetter]]:
+        """What can be sent, and the letters of what cannot."""
         entries: list[Entry] = []
         letters: list[DeadLetter] = []
         prefix, known = self._elasticsearch.prefix, _ID.fullmatch
         for batch in batches:
             for record in batch.records:
-                headers = dict(record.headers)
-                log_id, body = headers.get("log_id", b""), record.value
+                headers, body = dict(record.headers), record.value
+                log_id = headers.get("log_id", b"")
                 if body is None or not known(log_id):
                     error = "expected a value and a header log_id of 1 to 512 printable ASCII characters"
-                    letters.append(self._letter(Place(batch.partition, record), "unidentified", error))
-                    continue
-                if b"\n" in body and (body := _one_line(body)) is None:
-                    error = "the value is not JSON"
-                    letters.append(self._letter(Place(batch.partition, record), "undecodable", error))
-                    continue
-                day = headers.get("day", b"")
-                action = creating(prefix, day.decode() if _DAY.fullmatch(day) else OUTLIERS, log_id)
-                entries.append(Entry(action, body, Place(batch.partition, record)))
+                    made_up = log_id_of(record, self.topic, batch.partition)
+                    letters.append(_letter(record, made_up, "unidentified", error))
+                elif b"\n" in body and (body := _one_line(body)) is None:
+                    letters.append(_letter(record, log_id.decode(), "undecodable", "the value is not JSON"))
+                else:
+                    day = headers.get("day", b"")
+                    action = creating(prefix, day.decode() if _DAY.fullmatch(day) else OUTLIERS, log_id)
+                    entries.append(Entry(action, body, record))
         return entries, letters
-
-    def _letter(self, place: Place, reason: str, error: str, attempts: int = 1) -> DeadLetter:
-        record = place.record
-        header = dict(record.headers).get("log_id", b"")
-        log_id = header.decode() if _ID.fullmatch(header) else log_id_of(record, self.topic, place.partition)
-        original, created_at = record.value or b"", stamp(datetime.now(UTC))
-        return DeadLetter(log_id, "indexer", reason, error, attempts, original, "", created_at)
 
     def _count(self, stored: int, repeats: int, mended: int, letters: list[DeadLetter]) -> None:
         self.stored += stored
@@ -132,6 +118,15 @@ class IndexerRole(GroupRole):
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
     return IndexerRole(config)
+
+
+def _letter(record: Consumed, log_id: str, reason: str, error: str, attempts: int = 1) -> DeadLetter:
+    created_at = stamp(datetime.now(UTC))
+    return DeadLetter(log_id, "indexer", reason, error, attempts, record.value or b"", "", created_at)
+
+
+def _log_id(record: Consumed) -> bytes:
+    return dict(record.headers)["log_id"]
 
 
 def _one_line(body: bytes) -> bytes | None:

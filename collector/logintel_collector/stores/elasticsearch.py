@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Mapping
@@ -10,8 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import orjson
-from elastic_transport import HttpxAsyncHttpNode, TlsError, TransportError
-from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer
+from elastic_transport import HttpxAsyncHttpNode, SerializationError, TlsError, TransportError
+from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer, UnsupportedProductError
 
 from logintel.refused import Refused
 from logintel_collector.config import ElasticsearchConfig
@@ -43,7 +44,10 @@ class ElasticsearchClient:
 
     def __init__(self, config: ElasticsearchConfig) -> None:
         """Raises Refused when what the configuration names cannot be used."""
+        # That a node is away we say ourselves, once.
+        logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
         self.prefix = config.prefix
+        self._compress = config.compress
         self.at = f"Elasticsearch at {', '.join(config.hosts)}"
         try:
             self._client = AsyncElasticsearch(
@@ -65,7 +69,7 @@ class ElasticsearchClient:
         headers = _JSON
         if body is not None:
             body = body if isinstance(body, bytes) else orjson.dumps(body)
-            if len(body) >= _COMPRESS_FROM:
+            if self._compress and len(body) >= _COMPRESS_FROM:
                 packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
                 body, headers = packer.compress(body) + packer.flush(), {**_JSON, "content-encoding": "gzip"}
         try:
@@ -75,6 +79,8 @@ class ElasticsearchClient:
             raise ElasticsearchError(f"{self.at} did not answer in {seconds:.0f} s: is it overloaded?") from error
         except TlsError as error:
             raise ElasticsearchError(f"{self.at}: {error.message}: check ca_certs of stores.elasticsearch") from error
+        except SerializationError as error:
+            raise ElasticsearchError(f"{self.at} answers no JSON: is something else between?") from error
         except TransportError as error:
             reason = error.message or type(error).__name__
             raise ElasticsearchError(f"{self.at}: {reason}: is it running and reachable?") from error
@@ -90,7 +96,9 @@ class ElasticsearchClient:
 
     def _explained(self, error: ApiError) -> ElasticsearchError:
         kind, reason = cause(error.body)
-        if error.status_code == _UNAUTHORIZED:
+        if isinstance(error, UnsupportedProductError):
+            reason = "is not Elasticsearch: check hosts of stores.elasticsearch"
+        elif error.status_code == _UNAUTHORIZED:
             reason = "does not let us in: check api_key, or username and password, of stores.elasticsearch"
         elif error.status_code == _FORBIDDEN and kind == "security_exception":
             reason = f"{reason}: give this user the right"
@@ -113,7 +121,7 @@ def cause(body: Any) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "", ""
     inner = (error.get("root_cause") or [error])[0]
-    return str(inner.get("type", "")), without_content(str(inner.get("reason", "")))
+    return inner.get("type") or "", without_content(inner.get("reason") or "")
 
 
 def without_content(reason: str) -> str:

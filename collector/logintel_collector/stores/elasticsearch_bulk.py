@@ -15,8 +15,10 @@ from logintel_collector.stores.elasticsearch import ElasticsearchClient, Elastic
 from logintel_collector.stores.elasticsearch_mend import fault, mended
 
 #: Bytes of one request before compression, and of all that are on their way: the least, the first, the most.
-REQUEST: Final = 1024 * 1024
-ROOM: Final = (64 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024)
+REQUEST: Final = 2 * 1024 * 1024
+ROOM: Final = (64 * 1024, 8 * 1024 * 1024, 32 * 1024 * 1024)
+#: Bytes by which the latter grows when all was taken.
+GROWTH: Final = 256 * 1024
 #: Seconds between tries of what is to be tried again: doubled from the first to the second number, full jitter.
 PAUSE: Final = (0.1, 5.0)
 #: Seconds that a call may take before it gives up. A consumer group waits for its members, but not for minutes.
@@ -46,7 +48,14 @@ class Refusal(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of entries. `trouble`: why some are to be tried again that are good; None: none are."""
+    """What became of entries.
+
+    stored, repeats  how many are new, how many were there under their id
+    refused          those that no further try would store
+    mended           those that were, after each time; they are to be sent again
+    again            those that are good and to be sent again
+    trouble          why some are; None: none are
+    """
 
     stored: int = 0
     repeats: int = 0
@@ -84,11 +93,14 @@ class BulkWriter:
             wave = await self._wave(waiting)
             waiting.extend(wave.mended)
             waiting.extend(wave.again)
+            before, wave.again = total.trouble, []
             total.add(wave)
             if wave.trouble is None:
-                self._room, pause = min(self._room + REQUEST // 4, ROOM[2]), PAUSE[0]
+                self._room, pause = min(self._room + GROWTH, ROOM[2]), PAUSE[0]
                 continue
             self._room = max(self._room // 2, ROOM[0])
+            if before is None:
+                _log.warning("bulk_waits", reason=wave.trouble, effect="tries again; nothing is lost")
             if asyncio.get_running_loop().time() > deadline:
                 raise ElasticsearchError(wave.trouble)
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - only jitter
