@@ -15,3 +15,11 @@ MODULES: Final[dict[RoleName, str]] = {
     "notifier": "logintel_collector.roles.notifier_role",
     "keeper": "logintel_collector.roles.keeper_role",
 }
+#: The store, a key of `stores`, that a role cannot work without.
+NEEDS: Final[dict[RoleName, str]] = {
+    "indexer": "elasticsearch",
+    "recorder": "postgres",
+    "alerter": "postgres",
+    "notifier": "postgres",
+    "keeper": "postgres",
+}
