@@ -17,7 +17,7 @@ from logintel_collector.config import PostgresConfig
 from logintel_collector.processor import Processor
 from logintel_collector.stores.postgres import connected, migrate
 from logintel_collector.stores.postgres_entries import Refusal, store
-from logintel_collector.stores.postgres_rows import row_of
+from logintel_collector.stores.postgres_documents import row_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Records = Callable[..., list[Stored]]

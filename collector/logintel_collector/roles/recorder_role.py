@@ -24,7 +24,7 @@ from logintel_collector.roles.role import Role
 from logintel_collector.stores import postgres
 from logintel_collector.stores.postgres_entries import store
 from logintel_collector.stores.postgres_partitions import make_partitions
-from logintel_collector.stores.postgres_rows import COLUMNS, Row, Source, row_of
+from logintel_collector.stores.postgres_documents import COLUMNS, Row, Source, row_of
 
 #: Seconds until partitions are tried again that somebody's lock on log_entries has kept from being made.
 _RETRY: Final = 60.0

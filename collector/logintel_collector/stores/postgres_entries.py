@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from logintel_collector.stores.postgres_rows import COLUMNS, Row, Source, storable
+from logintel_collector.stores.postgres_documents import COLUMNS, Row, Source, storable
 
 _NAMES: Final = ", ".join(COLUMNS)
 _SAVE_SOURCES: Final = (
