@@ -4,6 +4,9 @@
 Elasticsearch and makes the tables of PostgreSQL; it may be repeated at any time.
 `logintel collector run` does the roles that the configuration names until stopped (Ctrl-C, SIGTERM); with --once it
 ends when they have caught up with what is on the bus. More processes share the work.
+`logintel collector import` brings over what `logintel run` has kept in a data directory: documents, alerts, rules'
+state, how far each file was read, and what was not stored yet. Stop `logintel run` for good before, and start the
+collector after; should it break off, run it again.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import asyncio
 import importlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -21,7 +25,6 @@ import orjson
 from logintel import logs
 from logintel.config.load import load
 from logintel.config.problem import Misconfigured, Problem
-from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel.stopping import stop_on_signal
 from logintel_collector.config import CollectorConfig
@@ -33,15 +36,18 @@ EXAMPLES: Final = """
     logintel collector setup --config /etc/logintel/collector.yaml
     logintel collector run --config /etc/logintel/collector.yaml
     logintel collector run --config collector.yaml --roles processor --once --json
+    logintel collector import --config collector.yaml --data ~/.local/state/logintel
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="setup|run")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="setup|run|import")
     setup = actions.add_parser("setup", help="make what is missing on the servers")
     run_parser = actions.add_parser("run", help="do the roles of the configuration")
-    for action in (setup, run_parser):
+    importing = actions.add_parser("import", help="bring over what `logintel run` has kept")
+    importing.add_argument("--data", type=Path, metavar="DIR", required=True, help="its data directory")
+    for action in (setup, run_parser, importing):
         action.add_argument("--config", metavar="FILE", required=True, help="YAML with the keys of collector.yaml")
         action.add_argument("--json", action="store_true", help="print one JSON object, last")
     run_parser.add_argument("--roles", metavar="A,B", help="these instead of the configuration's")
@@ -50,13 +56,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0: done."""
-    config = load(CollectorConfig, args.config)
+    config = load(CollectorConfig, args.config, args.data if args.action == "import" else None)
     kafka = config.bus.kafka
     if kafka is None:
         message = "is missing: the collector reads from Kafka (to collect and store in one process, `logintel run`)"
         raise Misconfigured([Problem(args.config, 0, "bus.kafka", message)])
     if args.action == "setup":
-        return _set_up(kafka, config, as_json=args.json)
+        from logintel_collector.setting_up import set_up  # noqa: PLC0415 - needs a Kafka client, `--help` does not
+
+        return _told(set_up(kafka, config.installation, config.stores), as_json=args.json)
+    if args.action == "import":
+        from logintel_collector.importer.transfer import transfer  # noqa: PLC0415 - as above
+
+        return _told(transfer(config, args.data.absolute()), as_json=args.json)
     roles = _roles(config, args.config, args.roles.split(",") if args.roles else config.roles)
     logs.set_up("info", sys.stderr)
     started = time.monotonic()
@@ -72,18 +84,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _set_up(kafka: KafkaBusConfig, config: CollectorConfig, *, as_json: bool) -> int:
-    from logintel_collector.setting_up import set_up  # noqa: PLC0415 - needs a Kafka client, `--help` does not
+def _told(work: AsyncIterator[str], *, as_json: bool) -> int:
+    """Do it, and print each line of what was done when it is; with --json all of them at the end."""
 
-    async def work() -> list[str]:
+    async def finished() -> list[str]:
         done = []
-        async for line in set_up(kafka, config.installation, config.stores):
+        async for line in work:
             done.append(line)
             if not as_json:
                 print(line, flush=True)  # noqa: T201 - the command's output
         return done
 
-    done = asyncio.run(work())
+    done = asyncio.run(finished())
     if as_json:
         sys.stdout.buffer.write(orjson.dumps({"done": done}) + b"\n")
     return 0

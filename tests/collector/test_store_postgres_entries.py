@@ -16,8 +16,8 @@ from logintel.bus import Stored
 from logintel_collector.config import PostgresConfig
 from logintel_collector.processor import Processor
 from logintel_collector.stores.postgres import connected, migrate
-from logintel_collector.stores.postgres_entries import Refusal, store
 from logintel_collector.stores.postgres_documents import row_of
+from logintel_collector.stores.postgres_entries import Refusal, store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Records = Callable[..., list[Stored]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -28,16 +29,22 @@ class IndexChannel:
         self._index = f"{config.prefix}{ALERTS}"
 
     async def tell(self, notification: Notification) -> None:
-        """Store it, unless a later state of the alert is there."""
-        body: Any = notification.body["alert"]
-        document = {"alert_id": body["id"], **{key: value for key, value in body.items() if key != "id"}}
-        version = instant(notification.created_at)
-        path = f"/{self._index}/_doc/{quote(notification.alert_id)}?version_type=external_gte&version={version}"
+        """Store the alert as the notification has it, unless a later state is there."""
+        alert: Any = notification.body["alert"]
+        try:
+            await self.put(notification.alert_id, alert, instant(notification.created_at))
+        except ElasticsearchError as error:
+            raise Untold(str(error)) from error
+
+    async def put(self, alert_id: str, alert: Mapping[str, Any], version: int) -> None:
+        """Store an alert, unless a state of a higher version is there. Raises ElasticsearchError."""
+        document = {"alert_id": alert_id, **{key: value for key, value in alert.items() if key != "id"}}
+        path = f"/{self._index}/_doc/{quote(alert_id)}?version_type=external_gte&version={version}"
         try:
             await self._client.ask("PUT", path, document, _TIMEOUT)
         except ElasticsearchError as error:
             if error.status != HTTPStatus.CONFLICT:
-                raise Untold(str(error)) from error
+                raise
 
     async def close(self) -> None:
         """Let go of the connections."""

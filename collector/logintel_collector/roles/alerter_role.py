@@ -30,9 +30,9 @@ from logintel_collector.roles.role import Role
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.rules.rule import Rule
 from logintel_collector.stores import postgres, postgres_alerts
+from logintel_collector.stores.postgres_documents import Source, source_of
 from logintel_collector.stores.postgres_entries import save_sources
 from logintel_collector.stores.postgres_lease import Lease
-from logintel_collector.stores.postgres_documents import Source, source_of
 
 #: Seconds that a read waits for records; between renewals of the lease, and looks for alerts that are over, while idle.
 _WAIT: Final = 0.5

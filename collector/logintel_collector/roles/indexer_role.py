@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import orjson
@@ -25,7 +24,7 @@ from logintel_collector.roles.messages import log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores.elasticsearch import connected
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
-from logintel_collector.stores.elasticsearch_indices import OUTLIERS, index_of, is_set_up
+from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating, is_set_up
 
 #: What Elasticsearch takes as an _id and JSON as it is; and a day. Nothing else from a record gets into an action line.
 _ID: Final = re.compile(rb'[^\x00-\x1f"\\\x7f-\xff]{1,512}')
@@ -109,7 +108,8 @@ class IndexerRole(GroupRole):
                     error = "the value is not JSON"
                     letters.append(self._letter(Place(batch.partition, record), "undecodable", error))
                     continue
-                action = b'%s%s"}}' % (_action(prefix, headers.get("day", b"")), log_id)
+                day = headers.get("day", b"")
+                action = creating(prefix, day.decode() if _DAY.fullmatch(day) else OUTLIERS, log_id)
                 entries.append(Entry(action, body, Place(batch.partition, record)))
         return entries, letters
 
@@ -132,13 +132,6 @@ class IndexerRole(GroupRole):
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
     return IndexerRole(config)
-
-
-@lru_cache(maxsize=4096)
-def _action(prefix: str, day: bytes) -> bytes:
-    """The begin of an action line, up to the id."""
-    index = index_of(prefix, day.decode() if _DAY.fullmatch(day) else OUTLIERS)
-    return b'{"create":{"_index":"%s","_id":"' % index.encode()
 
 
 def _one_line(body: bytes) -> bytes | None:

@@ -22,13 +22,12 @@ from logintel_collector.roles.group_role import GroupRole
 from logintel_collector.roles.messages import log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores import postgres
+from logintel_collector.stores.postgres_documents import TIMESTAMP, Row, Source, row_of
 from logintel_collector.stores.postgres_entries import store
 from logintel_collector.stores.postgres_partitions import make_partitions
-from logintel_collector.stores.postgres_documents import COLUMNS, Row, Source, row_of
 
 #: Seconds until partitions are tried again that somebody's lock on log_entries has kept from being made.
 _RETRY: Final = 60.0
-_TIMESTAMP: Final = COLUMNS.index("timestamp")
 _log = structlog.get_logger(__name__)
 
 #: The partition where a record was read, and the record.
@@ -55,7 +54,7 @@ class Step:
         self.sources.add(source)
         for name, value in record.headers:
             if name == "day" and value:
-                self.days.add(row[_TIMESTAMP].date())
+                self.days.add(row[TIMESTAMP].date())
 
 
 class RecorderRole(GroupRole):

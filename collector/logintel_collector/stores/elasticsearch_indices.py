@@ -65,10 +65,19 @@ _ANALYTICS_MAPPING: Final = {
 }
 
 
-@lru_cache(maxsize=4096)
 def index_of(prefix: str, day: str) -> str:
     """The index of the events of a day, `YYYY.MM.DD`, or of OUTLIERS."""
     return f"{prefix}{LOGS}-{day}"
+
+
+def creating(prefix: str, day: str, log_id: bytes) -> bytes:
+    """The action line of a bulk request that creates an event's document; `log_id` needs no escaping."""
+    return b'%s%s"}}' % (_creating(prefix, day), log_id)
+
+
+@lru_cache(maxsize=4096)
+def _creating(prefix: str, day: str) -> bytes:
+    return b'{"create":{"_index":"%s","_id":"' % index_of(prefix, day).encode()
 
 
 def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, Any]]:

@@ -23,9 +23,10 @@ Row: TypeAlias = tuple[Any, ...]
 
 #: What text and jsonb of PostgreSQL cannot hold is shown as Unicode's replacement character.
 _NUL, _INSTEAD, _NUL_ESCAPED = "\0", "\N{REPLACEMENT CHARACTER}", r"\u0000"
+LOG_ID, TIMESTAMP = COLUMNS.index("log_id"), COLUMNS.index("timestamp")
 _JSON: Final = frozenset((COLUMNS.index("tags"), COLUMNS.index("metadata")))
 #: Characters of columns that have a limit; the whole text is in the document.
-_CATEGORY, _NAME, _TYPE, _LOG_ID = 100, 100, 50, 255
+_CATEGORY, _NAME, _TYPE, _ID = 100, 100, 50, 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +46,7 @@ def row_of(document: bytes) -> tuple[Row, Source]:
         row = (
             entry_id(log_id),
             source.id,
-            log_id[:_LOG_ID],
+            log_id[:_ID],
             _moment(event["timestamp"]),
             event["level"],
             event["message"],
