@@ -26,11 +26,11 @@ from logintel.identity import named_id
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.importer.embedded import PAGE, Embedded, opened
+from logintel_collector.notifier.alert_document import document_of
 from logintel_collector.notifier.index import IndexChannel
 from logintel_collector.processor import AcceptedRange, stamp
 from logintel_collector.roles.dead_letters import DeadLetterSender
 from logintel_collector.roles.processor_lane import Lane, Route
-from logintel_collector.rules.group import instant
 from logintel_collector.stores import elasticsearch, postgres
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating
@@ -50,6 +50,8 @@ TABLES: Final = (
 )
 #: Seconds after which what is unread on the bus cannot be read.
 _READABLE: Final = 10.0
+#: Version of an imported alert in its index: any notification of it is later.
+_OLDEST: Final = 0
 
 
 @dataclass
@@ -124,7 +126,7 @@ class Transfer:
         """To index engineering_alerts; one that has gone on there since stays."""
         alerts = self.embedded.alerts()
         for alert in alerts:
-            await self.index.put(alert.id, asdict(alert), instant(alert.triggered_at))
+            await self.index.put(alert.id, document_of(asdict(alert)), _OLDEST)
         return f"alerts in the index: {len(alerts):,}"
 
     async def dead_letters(self) -> str:

@@ -23,3 +23,8 @@ NEEDS: Final[dict[RoleName, str]] = {
     "notifier": "postgres",
     "keeper": "postgres",
 }
+
+
+def reader_of(installation: str) -> str:
+    """The name under which the alerter keeps its offsets and its lease in the database."""
+    return f"{installation}-alerter"
