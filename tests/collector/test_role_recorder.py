@@ -328,7 +328,7 @@ def test_a_recorder_that_is_killed_at_any_moment_costs_and_doubles_nothing(
     async def scenario() -> None:
         await begin_at_the_end(kafka, f"{installation}-recorder")
         made = await asyncio.to_thread(finished, "setup", "--config", path)
-        assert made.stdout.splitlines()[-1] == "tables: applied 0001 tables"
+        assert "tables: applied 0001 tables" in made.stdout.splitlines()
         await sent(kafka, PROCESSING.name, input_)
         config = CollectorConfig.model_validate(settings).stores.postgres
         assert config
@@ -348,7 +348,7 @@ def test_a_recorder_that_is_killed_at_any_moment_costs_and_doubles_nothing(
             assert json.loads(last.stdout)["roles"]["recorder"]["dead_letters"] == 0
             assert await stored(connection) == ids(input_)
         again = await asyncio.to_thread(finished, "setup", "--config", path)
-        assert again.stdout.splitlines()[-1] == "tables: all there"
+        assert "tables: all there" in again.stdout.splitlines()
 
     asyncio.run(scenario())
 
