@@ -1,7 +1,7 @@
 """Process, index, record and watch what agents send to Kafka.
 
-`logintel collector setup` makes the topics, says where the groups begin and puts the index templates of Elasticsearch;
-it may be repeated at any time.
+`logintel collector setup` makes the topics, says where the groups begin, puts the index templates of
+Elasticsearch and makes the tables of PostgreSQL; it may be repeated at any time.
 `logintel collector run` does the roles that the configuration names until stopped (Ctrl-C, SIGTERM); with --once it
 ends when they have caught up with what is on the bus. More processes share the work.
 `logintel collector import` brings over what `logintel run` has kept in a data directory: documents, alerts, rules'
@@ -28,7 +28,7 @@ from logintel.config.problem import Misconfigured, Problem
 from logintel.refused import Refused
 from logintel.stopping import stop_on_signal
 from logintel_collector.config import CollectorConfig
-from logintel_collector.roles import MODULES
+from logintel_collector.roles import MODULES, NEEDS
 from logintel_collector.roles.role import Role
 from logintel_collector.roles.runner import run_roles
 
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         from logintel_collector.importer.transfer import transfer  # noqa: PLC0415 - as above
 
         return _told(transfer(config, args.data.absolute()), as_json=args.json)
-    roles = _roles(config, args.roles.split(",") if args.roles else config.roles)
+    roles = _roles(config, args.config, args.roles.split(",") if args.roles else config.roles)
     logs.set_up("info", sys.stderr)
     garbage.collect_rarely()
     started = time.monotonic()
@@ -102,12 +102,20 @@ def _told(work: AsyncIterator[str], *, as_json: bool) -> int:
     return 0
 
 
-def _roles(config: CollectorConfig, names: Sequence[str]) -> list[Role]:
-    """The roles named, in the order in which events pass them. Raises Refused."""
+def _roles(config: CollectorConfig, file: str, names: Sequence[str]) -> list[Role]:
+    """The roles named, in the order in which events pass them. Raises Refused, Misconfigured."""
     absent = [name for name in names if name not in MODULES]
     if absent:
         raise Refused(f"role {absent[0]!r} is not in this version: it has {', '.join(MODULES)}")
-    return [importlib.import_module(module).build(config) for name, module in MODULES.items() if name in names]
+    chosen = {name: module for name, module in MODULES.items() if name in names}
+    problems = [
+        Problem(file, 0, f"stores.{NEEDS[name]}", f"is missing: role {name} needs it; add it, or leave the role out")
+        for name in chosen
+        if name in NEEDS and getattr(config.stores, NEEDS[name]) is None
+    ]
+    if problems:
+        raise Misconfigured(problems)
+    return [importlib.import_module(module).build(config) for module in chosen.values()]
 
 
 async def _run(roles: Sequence[Role], *, once: bool) -> None:

@@ -1,12 +1,16 @@
-"""Records as an agent sends them, made of the sample logs that ship with the product."""
+"""Records as an agent sends them, made of the sample logs that ship with the product; a database for each test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from logintel.bus import Record, Stored
@@ -63,3 +67,20 @@ def stored(events: Iterable[Event], stream: bytes, first: int) -> list[Stored]:
         )
         for place, (event, identity) in enumerate(zip(listed, identify(stream, spans), strict=True))
     ]
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """The DSN of an empty database of this test's own."""
+    name = f"test_{secrets.token_hex(6)}"
+
+    async def execute(sql: str) -> None:
+        connection = await asyncpg.connect(postgres, timeout=30)
+        try:
+            await connection.execute(sql, timeout=60)
+        finally:
+            await connection.close()
+
+    asyncio.run(execute(f"CREATE DATABASE {name}"))
+    yield urlsplit(postgres)._replace(path=f"/{name}").geturl()
+    asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)"))

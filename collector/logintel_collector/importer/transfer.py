@@ -34,7 +34,8 @@ from logintel_collector.roles.processor_lane import Lane, Route
 from logintel_collector.stores import elasticsearch, postgres
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating
-from logintel_collector.stores.postgres_entries import Row, row_of, store
+from logintel_collector.stores.postgres_documents import LOG_ID, TIMESTAMP, Row, row_of
+from logintel_collector.stores.postgres_entries import store
 from logintel_collector.stores.postgres_lease import Lease
 from logintel_collector.stores.postgres_partitions import make_partitions
 from logintel_collector.stores.postgres_rows import insert
@@ -102,12 +103,14 @@ class Transfer:
         writer = BulkWriter(self.client)
         count = new = refused = 0
         for page in self.embedded.documents():
-            rows = [row_of(body, body) for body in page]
-            outcome = await writer.store([self._entry(row) for row in rows])
+            made = [row_of(body) for body in page]
+            rows, sources = [row for row, _ in made], {source for _, source in made}
+            outcome = await writer.store([self._entry(row, body) for row, body in zip(rows, page, strict=True)])
             letters = [_letter("indexer", each.original, each.error) for each in outcome.refused]
-            days = {row.timestamp.date() for row in rows if self._day(row) != OUTLIERS}
+            days = {row[TIMESTAMP].date() for row in rows if self._day(row) != OUTLIERS}
             await make_partitions(self.connection, days, datetime.now(UTC).date())
-            letters += [_letter("recorder", each.origin, each.error) for each in await store(self.connection, rows)]
+            refusals = await store(self.connection, rows, sources)
+            letters += [_letter("recorder", page[each.place], each.error) for each in refusals]
             await self.letters.send(letters)
             count, new, refused = count + len(page), new + outcome.stored, refused + len(letters)
         return f"documents: {count:,}, of them {new:,} new in Elasticsearch; {refused:,} dead letters"
@@ -139,12 +142,13 @@ class Transfer:
         for answer in [await self.producer.send(run) for run in runs]:
             await answer
 
-    def _entry(self, row: Row) -> Entry:
-        return Entry(creating(self.client.prefix, self._day(row), row.log_id.encode()), row.origin, row.origin)
+    def _entry(self, row: Row, body: bytes) -> Entry:
+        return Entry(creating(self.client.prefix, self._day(row), row[LOG_ID].encode()), body, body)
 
     def _day(self, row: Row) -> str:
         first, last = self.days
-        return f"{row.timestamp:%Y.%m.%d}" if first <= f"{row.timestamp:%Y-%m-%d}" <= last else OUTLIERS
+        day = row[TIMESTAMP].isoformat()[:10]
+        return day.replace("-", ".") if first <= day <= last else OUTLIERS
 
 
 async def transfer(config: CollectorConfig, data: Path) -> AsyncIterator[str]:

@@ -15,6 +15,14 @@ MODULES: Final[dict[RoleName, str]] = {
     "notifier": "logintel_collector.roles.notifier_role",
     "keeper": "logintel_collector.roles.keeper_role",
 }
+#: The store, a key of `stores`, that a role cannot work without.
+NEEDS: Final[dict[RoleName, str]] = {
+    "indexer": "elasticsearch",
+    "recorder": "postgres",
+    "alerter": "postgres",
+    "notifier": "postgres",
+    "keeper": "postgres",
+}
 
 
 def reader_of(installation: str) -> str:

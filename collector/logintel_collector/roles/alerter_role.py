@@ -31,7 +31,8 @@ from logintel_collector.rules.group import instant
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.rules.rule import Rule
 from logintel_collector.stores import postgres, postgres_alerts
-from logintel_collector.stores.postgres_entries import Source, save_sources, source_of
+from logintel_collector.stores.postgres_documents import Source, source_of
+from logintel_collector.stores.postgres_entries import save_sources
 from logintel_collector.stores.postgres_lease import Lease
 
 #: Seconds that a read waits for records.

@@ -14,7 +14,7 @@ from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.role import Role
 from logintel_collector.stores import postgres
-from logintel_collector.stores.postgres_partitions import drop_old, make_partitions
+from logintel_collector.stores.postgres_partitions import delete_old, drop_old, make_partitions
 
 #: Days from today on whose partitions are there before the first event needs them.
 AHEAD: Final = 3
@@ -27,20 +27,20 @@ _log = structlog.get_logger(__name__)
 
 
 class KeeperRole(Role):
-    """`made` and `dropped` partitions of this run. Any number of keepers may run: they take turns."""
+    """Partitions `made` and `dropped` in this run, rows `deleted`. Any number of keepers may run: they take turns."""
 
     name: RoleName = "keeper"
 
     def __init__(self, config: CollectorConfig) -> None:
         """Raises Refused."""
         super().__init__()
-        self.made = self.dropped = 0
+        self.made = self.dropped = self.deleted = 0
         self._postgres = postgres.required(config, self.name)
         self._retention = timedelta(days=min(config.stores.retention.days, _LONGEST))
 
     def summary(self) -> dict[str, int]:
         """See Role."""
-        return {**super().summary(), "made": self.made, "dropped": self.dropped}
+        return {**super().summary(), "made": self.made, "dropped": self.dropped, "deleted": self.deleted}
 
     async def run(self, stop: asyncio.Event) -> None:
         """See Role. Raises Refused where nobody has set the tables up."""
@@ -57,17 +57,27 @@ class KeeperRole(Role):
                 await self._rest(stop)
 
     async def _keep(self, connection: asyncpg.Connection) -> None:
-        now = datetime.now(UTC)
-        made = await make_partitions(
-            connection, [(now + timedelta(days=day)).date() for day in range(AHEAD + 1)], now.date()
-        )
-        dropped = await drop_old(connection, now - self._retention)
-        for event, partitions in (("partitions_made", made), ("partitions_dropped", dropped)):
-            if partitions:
-                _log.info(event, tables=[partition.name for partition in partitions])
-        self.made += len(made)
-        self.dropped += len(dropped)
+        try:
+            now = datetime.now(UTC)
+            await self._make(connection, now)
+            await self._drop(connection, now - self._retention)
+        except asyncpg.LockNotAvailableError:
+            _log.warning("partitions_not_kept", reason="log_entries is locked", effect="tried again later")
         self.progress.done += 1
+
+    async def _make(self, connection: asyncpg.Connection, now: datetime) -> None:
+        days = [(now + timedelta(days=day)).date() for day in range(AHEAD + 1)]
+        if made := await make_partitions(connection, days, now.date()):
+            _log.info("partitions_made", tables=[partition.name for partition in made])
+            self.made += len(made)
+
+    async def _drop(self, connection: asyncpg.Connection, before: datetime) -> None:
+        if dropped := await drop_old(connection, before):
+            _log.info("partitions_dropped", tables=[partition.name for partition in dropped])
+            self.dropped += len(dropped)
+        if deleted := await delete_old(connection, before):
+            _log.info("rows_deleted", table="log_entries_default", rows=deleted)
+            self.deleted += deleted
 
     async def _rest(self, stop: asyncio.Event) -> None:
         with suppress(TimeoutError):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import NamedTuple
+from typing import Final, TypeAlias
 
 import asyncpg
 import structlog
@@ -22,17 +22,39 @@ from logintel_collector.roles.group_role import GroupRole
 from logintel_collector.roles.messages import log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores import postgres
-from logintel_collector.stores.postgres_entries import Row, row_of, store
+from logintel_collector.stores.postgres_documents import TIMESTAMP, Row, Source, row_of
+from logintel_collector.stores.postgres_entries import store
 from logintel_collector.stores.postgres_partitions import make_partitions
 
+#: Seconds until partitions are tried again that somebody's lock on log_entries has kept from being made.
+_RETRY: Final = 60.0
 _log = structlog.get_logger(__name__)
 
+#: The partition where a record was read, and the record.
+Place: TypeAlias = tuple[int, Consumed]
 
-class Place(NamedTuple):
-    """A record and the partition where it was read."""
 
-    partition: int
-    record: Consumed
+@dataclass(slots=True)
+class Step:
+    """What was read at once: rows, the place of each, the sources that they name, and the days that have a partition.
+
+    The processor has judged which days are inside the accepted range: the others have an empty header.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    sources: set[Source] = field(default_factory=set)
+    days: set[date] = field(default_factory=set)
+
+    def add(self, partition: int, record: Consumed) -> None:
+        """Raises ValueError: the record is no document."""
+        row, source = row_of(record.value or b"")
+        self.rows.append(row)
+        self.places.append((partition, record))
+        self.sources.add(source)
+        for name, value in record.headers:
+            if name == "day" and value:
+                self.days.add(row[TIMESTAMP].date())
 
 
 class RecorderRole(GroupRole):
@@ -51,6 +73,7 @@ class RecorderRole(GroupRole):
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
         self._connection: asyncpg.Connection | None = None
         self._days: set[date] = set()
+        self._not_before = 0.0
 
     def summary(self) -> dict[str, int]:
         """See Role."""
@@ -73,10 +96,10 @@ class RecorderRole(GroupRole):
     async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:
         """See GroupRole."""
         assert self._connection is not None
-        rows, letters = self._rows(batches)
-        await self._make_partitions(rows)
-        refusals = await store(self._connection, rows)
-        letters += [self._letter(refusal.origin, "refused", refusal.error) for refusal in refusals]
+        step, letters = self._step_of(batches)
+        await self._make_partitions(step.days)
+        refusals = await store(self._connection, step.rows, step.sources)
+        letters += [self._letter(step.places[refusal.place], "refused", refusal.error) for refusal in refusals]
         await self._letters.send(letters)
         await consumer.commit({batch.partition: batch.records[-1].offset + 1 for batch in batches})
         self._count(letters)
@@ -85,33 +108,35 @@ class RecorderRole(GroupRole):
     async def release(self) -> None:
         """See GroupRole: what is not committed the next owner stores again, and finds it there."""
 
-    def _rows(self, batches: Iterable[PartitionBatch]) -> tuple[list[Row], list[DeadLetter]]:
-        rows: dict[uuid.UUID, Row] = {}
-        letters: list[DeadLetter] = []
+    def _step_of(self, batches: Iterable[PartitionBatch]) -> tuple[Step, list[DeadLetter]]:
+        step, letters = Step(), []
         for batch in batches:
             for record in batch.records:
-                place = Place(batch.partition, record)
                 try:
-                    row = row_of(record.value or b"", place)
+                    step.add(batch.partition, record)
                 except ValueError as error:
-                    letters.append(self._letter(place, "undecodable", str(error)))
-                else:
-                    rows[row.values[0]] = row
-        return list(rows.values()), letters
+                    letters.append(self._letter((batch.partition, record), "undecodable", str(error)))
+        return step, letters
 
-    async def _make_partitions(self, rows: Sequence[Row]) -> None:
-        """Of the days inside the accepted range, which the processor has judged: a record with a day has one."""
-        days = {row.timestamp.date() for row in rows if _has_day(row.origin.record)} - self._days
-        if days:
-            assert self._connection is not None
+    async def _make_partitions(self, days: set[date]) -> None:
+        """Where they cannot be made now, the default partition takes the rows, and whoever makes them moves those."""
+        days = days - self._days
+        if not days or self.progress.now() < self._not_before:
+            return
+        try:
             made = await make_partitions(self._connection, days, datetime.now(UTC).date())
-            self._days |= days
-            if made:
-                _log.info("partitions_made", tables=[partition.name for partition in made])
+        except asyncpg.LockNotAvailableError:
+            self._not_before = self.progress.now() + _RETRY
+            _log.warning("partitions_not_made", days=len(days), reason="log_entries is locked", effect="made later")
+            return
+        self._days |= days
+        if made:
+            _log.info("partitions_made", tables=[partition.name for partition in made])
 
     def _letter(self, place: Place, reason: str, error: str) -> DeadLetter:
-        log_id = log_id_of(place.record, self.topic, place.partition)
-        original, created_at = place.record.value or b"", stamp(datetime.now(UTC))
+        partition, record = place
+        log_id = log_id_of(record, self.topic, partition)
+        original, created_at = record.value or b"", stamp(datetime.now(UTC))
         return DeadLetter(log_id, "recorder", reason, error, 1, original, "", created_at)
 
     def _count(self, letters: Sequence[DeadLetter]) -> None:
@@ -125,7 +150,3 @@ class RecorderRole(GroupRole):
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
     return RecorderRole(config)
-
-
-def _has_day(record: Consumed) -> bool:
-    return any(name == "day" and value for name, value in record.headers)

@@ -21,7 +21,8 @@ _CLOSE: Final = 3.0
 #: Whoever migrates holds this advisory lock; the numbers are arbitrary, and ours.
 MIGRATING: Final = 0x6C6F67_01
 #: What can be wrong with a DSN, a server or a connection.
-ERRORS: Final = (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_DSN_IS_WRONG: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
 def required(config: CollectorConfig, role: str) -> PostgresConfig:
@@ -33,17 +34,25 @@ def required(config: CollectorConfig, role: str) -> PostgresConfig:
 
 @asynccontextmanager
 async def connected(config: PostgresConfig, purpose: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that is closed at the end; `purpose` is what pg_stat_activity shows. Raises TimeoutError, ERRORS.
+    """A connection that is closed at the end; `purpose` is what pg_stat_activity shows.
 
-    No statement outlives its transaction, so that PgBouncer may give the next one another server connection.
+    Raises Refused where the DSN cannot be read, TimeoutError, ERRORS. No statement outlives its transaction,
+    so that PgBouncer may give the next one another server connection.
     """
-    connection = await asyncpg.connect(
-        config.dsn.get_secret_value(),
-        timeout=CONNECT,
-        command_timeout=TIMEOUT,
-        statement_cache_size=0,
-        server_settings={"application_name": f"logintel-{purpose}"},
-    )
+    try:
+        connection = await asyncpg.connect(
+            config.dsn.get_secret_value(),
+            timeout=CONNECT,
+            command_timeout=TIMEOUT,
+            statement_cache_size=0,
+            server_settings={"application_name": f"logintel-{purpose}"},
+        )
+    except ValueError:
+        # Its message may quote a part of the DSN.
+        raise Refused(
+            "stores.postgres.dsn cannot be read: expected postgresql://user:password@host:port/database, "
+            "with %-escapes for special characters"
+        ) from None
     try:
         yield connection
     finally:
@@ -77,8 +86,10 @@ async def migrate(connection: asyncpg.Connection) -> list[str]:
 async def require_current(connection: asyncpg.Connection) -> None:
     """Raises Refused where the tables are not of this version."""
     known = migrations("postgresql")[-1].version
-    made = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
-    if not made or await _version(connection) < known:
+    async with connection.transaction():
+        made = await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
+        current = made and await _version(connection) == known
+    if not current:
         raise Refused("PostgreSQL has no tables of this version: run `logintel collector setup`")
 
 
@@ -97,6 +108,7 @@ def explained(error: Exception) -> str:
     if isinstance(error, TimeoutError) and not isinstance(error, asyncpg.PostgresError):
         return "no answer in time: check stores.postgres.dsn, and that it is running"
     if isinstance(error, asyncpg.PostgresError):
-        return f"{error.sqlstate} {error}"
+        message = f"{error.sqlstate} {error}".partition("\n")[0]
+        return f"{message}: check stores.postgres.dsn" if isinstance(error, _DSN_IS_WRONG) else message
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return f"{reason}: check stores.postgres.dsn, and that it is running"

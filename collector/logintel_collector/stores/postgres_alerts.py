@@ -13,7 +13,7 @@ import orjson
 from logintel_collector.alert import Alert, Changes, Notification, RuleState
 from logintel_collector.processor import stamp
 from logintel_collector.rules.rule import Rule
-from logintel_collector.stores.postgres_entries import entry_id, without_nul
+from logintel_collector.stores.postgres_documents import entry_id, without_nul
 
 #: Characters of alerts.title.
 _TITLE: Final = 255

@@ -8,7 +8,8 @@ into all of them stays within PostgreSQL's table of locks. A partition's name sa
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NamedTuple
 
@@ -18,16 +19,35 @@ import asyncpg
 DAILY: Final = 40
 #: Whoever makes or drops a partition holds this advisory lock.
 PARTITIONING: Final = 0x6C6F67_02
+#: Seconds that it waits for the tables' locks; everybody else waits behind it meanwhile.
+LOCK_WAIT: Final = 3
+#: Rows that are deleted at once.
+CHUNK: Final = 10_000
 _NAME: Final = re.compile(r"log_entries_([0-9]{8})(?:_([0-9]{8}))?")
 _DAY: Final = timedelta(days=1)
 _CHILDREN: Final = """
     SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
     WHERE inhparent = 'log_entries'::regclass ORDER BY relname
 """
-
 _MOVE: Final = """
     WITH moved AS (DELETE FROM log_entries_default WHERE timestamp >= $1 AND timestamp < $2 RETURNING *)
     INSERT INTO {name} SELECT * FROM moved
+"""
+# Locks in the order in which a recorder takes them, log_sources first: waiting in a ring would end in an error. ATTACH
+# and DROP take the same ones later, because of the foreign key. Nobody may add to the default partition what belongs
+# into the new one while that is being attached.
+_BEFORE_ATTACH: Final = """
+    LOCK TABLE log_sources IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE log_entries_default IN ACCESS EXCLUSIVE MODE
+"""
+_BEFORE_DROP: Final = """
+    LOCK TABLE log_sources IN ACCESS EXCLUSIVE MODE;
+    LOCK TABLE ONLY log_entries IN ACCESS EXCLUSIVE MODE
+"""
+_DELETE: Final = """
+    DELETE FROM log_entries_default WHERE ctid = ANY (
+        ARRAY (SELECT ctid FROM log_entries_default WHERE created_at < $1 LIMIT $2)
+    )
 """
 
 
@@ -74,11 +94,13 @@ async def partitions(connection: asyncpg.Connection) -> list[Partition]:
 
 
 async def make_partitions(connection: asyncpg.Connection, days: Collection[date], today: date) -> list[Partition]:
-    """Make those that the days need, each in a transaction of its own; the ones made."""
+    """Make those that the days need, each in a transaction of its own; the ones made.
+
+    Raises LockNotAvailableError when somebody reads log_entries for long: nothing waits behind us meanwhile.
+    """
     made = []
     for day in sorted(days):
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITIONING)
+        async with _turn(connection):
             partition = partition_for(day, today, await partitions(connection))
             if partition is not None:
                 await _make(connection, partition)
@@ -87,32 +109,60 @@ async def make_partitions(connection: asyncpg.Connection, days: Collection[date]
 
 
 async def drop_old(connection: asyncpg.Connection, before: datetime) -> list[Partition]:
-    """Drop partitions whose rows all happened and arrived earlier than `before`; the ones dropped."""
-    dropped = []
-    for partition in await partitions(connection):
-        if _midnight(partition.end) > before:
-            break
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITIONING)
-            if partition not in await partitions(connection):
-                continue
-            await connection.execute(f"LOCK TABLE {partition.name} IN SHARE MODE")
-            newest = await connection.fetchval(f"SELECT max(created_at) FROM {partition.name}")  # noqa: S608 - ours
-            if newest is None or newest < before:
-                await connection.execute(f"DROP TABLE {partition.name}")
-                dropped.append(partition)
+    """Drop partitions whose rows all happened and arrived earlier than `before`; the ones dropped.
+
+    Raises LockNotAvailableError as make_partitions does.
+    """
+    dropped: list[Partition] = []
+    async with connection.transaction():
+        candidates = [partition for partition in await partitions(connection) if _midnight(partition.end) <= before]
+    for partition in candidates:
+        async with _turn(connection):
+            if await _is_old(connection, partition, before):
+                await connection.execute(_BEFORE_DROP)
+                # Somebody may have added to it until now.
+                if await _is_old(connection, partition, before):
+                    await connection.execute(f"DROP TABLE {partition.name}")
+                    dropped.append(partition)
     return dropped
+
+
+async def delete_old(connection: asyncpg.Connection, before: datetime) -> int:
+    """Delete rows of the default partition that arrived earlier than `before`; how many."""
+    total = 0
+    while True:
+        async with connection.transaction():
+            deleted = int((await connection.execute(_DELETE, before, CHUNK)).split()[-1])
+        total += deleted
+        if deleted < CHUNK:
+            return total
+
+
+@asynccontextmanager
+async def _turn(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """A transaction that nobody else makes or drops partitions beside, and that waits for no lock for long."""
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITIONING)
+        yield
 
 
 async def _make(connection: asyncpg.Connection, partition: Partition) -> None:
     """A table of its own first, with the default partition's rows of that time, then part of log_entries."""
     name, first, end = partition.name, _midnight(partition.first), _midnight(partition.end)
-    # Nobody may add to the default partition what belongs into the new one while that is being attached.
-    await connection.execute("LOCK TABLE log_entries_default IN ACCESS EXCLUSIVE MODE")
+    await connection.execute(_BEFORE_ATTACH)
     await connection.execute(f"CREATE TABLE {name} (LIKE log_entries INCLUDING ALL)")
     await connection.execute(_MOVE.format(name=name), first, end)
     values = f"FROM ('{first.isoformat()}') TO ('{end.isoformat()}')"
     await connection.execute(f"ALTER TABLE log_entries ATTACH PARTITION {name} FOR VALUES {values}")
+
+
+async def _is_old(connection: asyncpg.Connection, partition: Partition, before: datetime) -> bool:
+    """Whether it is there, and no row of it arrived later."""
+    if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", partition.name):
+        return False
+    newest = await connection.fetchval(f"SELECT max(created_at) FROM {partition.name}")  # noqa: S608 - ours
+    return newest is None or newest < before
 
 
 def _month(day: date) -> tuple[date, date]:

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from logintel_collector.stores.postgres_entries import without_nul
+from logintel_collector.stores.postgres_documents import without_nul
 
 
 async def insert(connection: asyncpg.Connection, table: str, rows: Sequence[dict[str, Any]]) -> int:

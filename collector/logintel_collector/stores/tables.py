@@ -46,14 +46,24 @@ SEED_TABLES: Final[dict[str, tuple[str, ...]]] = {
 
 #: Ours beside them: what the roles keep in the transaction of their results.
 OWN_TABLES: Final[dict[str, tuple[str, ...]]] = {
-    "stream_positions": ("stream", "seq", "seen_at"),
-    "dead_letters": (
-        "log_id", "stage", "reason", "error", "attempts", "original", "config_version", "created_at",
-    ),
     "rule_states": ("rule_id", "group_key", "revision", "state"),
     "outbox": ("id", "alert_id", "body", "created_at"),
     "outbox_deliveries": ("notification_id", "channel", "attempts", "retry_at", "error"),
 }  # fmt: skip
+
+#: Only embedded: on servers Kafka keeps these, in topics.
+EMBEDDED_TABLES: Final[dict[str, tuple[str, ...]]] = {
+    "stream_positions": ("stream", "seq", "seen_at"),
+    "dead_letters": (
+        "log_id", "stage", "reason", "error", "attempts", "original", "config_version", "created_at",
+    ),
+}  # fmt: skip
+
+#: Only on servers: embedded there is one process, and one reader with one offset.
+SERVER_TABLES: Final[dict[str, tuple[str, ...]]] = {
+    "leases": ("name", "holder", "epoch", "expires_at"),
+    "consumer_offsets": ("reader", "topic", "partition", "position", "epoch"),
+}
 
 #: The seed's indexes without the GIN ones, as `index: (table, column)`.
 SEED_INDEXES: Final[dict[str, tuple[str, str]]] = {
