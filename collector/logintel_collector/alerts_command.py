@@ -1,20 +1,29 @@
-"""Show the alerts that rules have raised, newest first."""
+"""Show the alerts that rules have raised, newest first.
+
+With a configuration that names stores.postgres, those of the collectors that use it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from contextlib import closing
 from dataclasses import asdict
-from typing import Final, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, get_args
 
+from logintel.refused import Refused
 from logintel_collector.alert import Alert, Status
 from logintel_collector.printable import printable
-from logintel_collector.store_location import add_limit, add_location, located
+from logintel_collector.store_location import add_limit, add_location, alerts_at
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_alerts import latest_alerts
 from logintel_collector.stores.sqlite_file import open_reader
+
+if TYPE_CHECKING:
+    from logintel_collector.config import PostgresConfig
 
 EXAMPLES: Final = """
 logintel alerts list
@@ -35,14 +44,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0: done, also when there is no alert; 1: no data."""
-    path = located(args)
-    with explained(path), closing(open_reader(path)) as connection:
-        alerts = latest_alerts(connection, args.status, args.limit)
+    where = alerts_at(args)
+    alerts = _embedded(args, where) if isinstance(where, Path) else _postgres(args, where)
     if not alerts and not args.json:
         sys.stderr.write("no alerts\n")
     for alert in alerts:
         sys.stdout.write(json.dumps(asdict(alert)) + "\n" if args.json else _shown(alert))
     return 0
+
+
+def _embedded(args: argparse.Namespace, path: Path) -> list[Alert]:
+    with explained(path), closing(open_reader(path)) as connection:
+        return latest_alerts(connection, args.status, args.limit)
+
+
+def _postgres(args: argparse.Namespace, config: PostgresConfig) -> list[Alert]:
+    from logintel_collector.stores import postgres, postgres_alerts  # noqa: PLC0415 - loads its client
+
+    async def latest() -> list[Alert]:
+        async with postgres.connected(config, "alerts") as connection:
+            await postgres.require_current(connection)
+            return await postgres_alerts.latest_alerts(connection, args.status, args.limit)
+
+    try:
+        return asyncio.run(latest())
+    except (TimeoutError, *postgres.ERRORS) as error:
+        raise Refused(f"PostgreSQL: {postgres.explained(error)}") from error
 
 
 def _shown(alert: Alert) -> str:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from logintel.bus import topics
-from logintel.bus.kafka_groups import commit_start
+from logintel.bus.kafka_groups import commit_start, earliest
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel_collector.config import ElasticsearchConfig, PostgresConfig, StoresConfig
-from logintel_collector.roles import RoleName
+from logintel_collector.roles import RoleName, reader_of
 
 #: The topic that the group of a role reads; a group is named INSTALLATION-ROLE.
 GROUPS: Final[dict[RoleName, str]] = {
@@ -34,6 +34,7 @@ async def set_up(kafka: KafkaBusConfig, installation: str, stores: StoresConfig)
         yield await _set_up_elasticsearch(stores.elasticsearch)
     if stores.postgres:
         yield await _set_up_postgres(stores.postgres)
+        yield await _record_start(kafka, reader_of(installation), stores.postgres)
 
 
 async def _set_up_elasticsearch(config: ElasticsearchConfig) -> str:
@@ -56,3 +57,19 @@ async def _set_up_postgres(config: PostgresConfig) -> str:
     except (TimeoutError, *postgres.ERRORS) as error:
         raise Refused(f"PostgreSQL: {postgres.explained(error)}") from error
     return f"tables: applied {', '.join(done)}" if done else "tables: all there"
+
+
+async def _record_start(kafka: KafkaBusConfig, reader: str, config: PostgresConfig) -> str:
+    """The alerter has no group: its offsets are in the database, where one transaction moves them and the alerts."""
+    from logintel_collector.stores import postgres, postgres_alerts  # noqa: PLC0415 - who has one needs it
+
+    topic = topics.PROCESSING.name
+    starts = await earliest(kafka, topic)
+    try:
+        async with postgres.connected(config, "setup") as connection:
+            count = await postgres_alerts.record_start(connection, reader, topic, starts)
+    except (TimeoutError, *postgres.ERRORS) as error:
+        raise Refused(f"PostgreSQL: {postgres.explained(error)}") from error
+    return f"reader {reader}: " + (
+        f"begins at the earliest record of {count} partitions of {topic}" if count else "goes on where it was"
+    )

@@ -10,7 +10,7 @@ from logintel.paths import default_data_dir
 from logintel_collector.stores.sqlite_file import FILE_NAME
 
 if TYPE_CHECKING:
-    from logintel_collector.config import CollectorConfig, ElasticsearchConfig, StoresConfig
+    from logintel_collector.config import CollectorConfig, ElasticsearchConfig, PostgresConfig, StoresConfig
 
 
 def add_location(parser: argparse.ArgumentParser) -> None:
@@ -37,12 +37,6 @@ def _limit(text: str) -> int | None:
     return int(text) or None
 
 
-def located(args: argparse.Namespace) -> Path:
-    """The embedded store's file. Raises Misconfigured."""
-    stores = _stores(args)
-    return stores.sqlite.path if stores else _data(args) / FILE_NAME
-
-
 def searched(args: argparse.Namespace) -> Path | ElasticsearchConfig:
     """Where events are: the embedded store's file, or Elasticsearch where the configuration names it.
 
@@ -52,6 +46,17 @@ def searched(args: argparse.Namespace) -> Path | ElasticsearchConfig:
     if stores is None:
         return _data(args) / FILE_NAME
     return stores.elasticsearch or stores.sqlite.path
+
+
+def alerts_at(args: argparse.Namespace) -> Path | PostgresConfig:
+    """Where alerts are: the embedded store's file, or PostgreSQL where the configuration names it.
+
+    Raises Misconfigured.
+    """
+    stores = _stores(args)
+    if stores is None:
+        return _data(args) / FILE_NAME
+    return stores.postgres or stores.sqlite.path
 
 
 def _data(args: argparse.Namespace) -> Path:

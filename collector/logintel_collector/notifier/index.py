@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from logintel_collector.alert import Notification
 from logintel_collector.config import ElasticsearchConfig
+from logintel_collector.notifier.alert_document import alert_document
 from logintel_collector.notifier.channel import Untold
-from logintel_collector.rules.group import instant
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError
-from logintel_collector.stores.elasticsearch_indices import ALERTS
+from logintel_collector.stores.elasticsearch_indices import ALERTS, is_set_up
 
 _TIMEOUT: Final = 30.0
 
@@ -27,21 +27,24 @@ class IndexChannel:
         """Raises Refused when what the configuration names cannot be used."""
         self._client = ElasticsearchClient(config)
         self._index = f"{config.prefix}{ALERTS}"
+        self._is_set_up = False
 
     async def tell(self, notification: Notification) -> None:
         """Store the alert as the notification has it, unless a later state is there."""
-        alert: Any = notification.body["alert"]
+        body: Any = notification.body
         try:
-            await self.put(notification.alert_id, alert, instant(notification.created_at))
+            await self.put(body["alert"], body.get("number", 0))
         except ElasticsearchError as error:
             raise Untold(str(error)) from error
 
-    async def put(self, alert_id: str, alert: Mapping[str, Any], version: int) -> None:
-        """Store an alert, unless a state of a higher version is there. Raises ElasticsearchError."""
-        document = {"alert_id": alert_id, **{key: value for key, value in alert.items() if key != "id"}}
-        path = f"/{self._index}/_doc/{quote(alert_id)}?version_type=external_gte&version={version}"
+    async def put(self, alert: Mapping[str, Any], version: int) -> None:
+        """Store an alert, unless a state of a higher version is there. Raises ElasticsearchError, Untold."""
+        if not self._is_set_up and not await is_set_up(self._client):
+            raise Untold(f"{self._client.at} has no template of our indices: run `logintel collector setup`")
+        self._is_set_up = True
+        path = f"/{self._index}/_doc/{quote(alert['id'])}?version_type=external_gte&version={version}"
         try:
-            await self._client.ask("PUT", path, document, _TIMEOUT)
+            await self._client.ask("PUT", path, alert_document(alert), _TIMEOUT)
         except ElasticsearchError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise

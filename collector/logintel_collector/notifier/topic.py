@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiokafka.errors import KafkaError
@@ -12,13 +12,17 @@ from logintel.bus.kafka_sender import Sender
 from logintel.bus.topics import ALERTS, Topic
 from logintel.config.shared import KafkaBusConfig
 from logintel_collector.alert import Notification
+from logintel_collector.notifier.alert_document import alert_document
 from logintel_collector.notifier.channel import Untold
 
 _SCHEMA: Final = ("schema", b"1")
 
 
 class TopicChannel:
-    """Key: the alert's id, so that what happens to an alert stays in order. A repeat has the same `notification_id`."""
+    """Key: the alert's id. Value: the alert, with `notification` {id, number, occasion, created_at} beside its fields.
+
+    A repeat has the same notification id; of two of one alert that change places after a failure, `number` tells.
+    """
 
     name = "topic-alerts"
     timeout = 45.0
@@ -29,10 +33,11 @@ class TopicChannel:
 
     async def tell(self, notification: Notification) -> None:
         """Send it; told when the cluster has it."""
-        headers = [_SCHEMA, ("notification_id", notification.id.encode())]
+        about: Any = dict(notification.body)
+        value = orjson.dumps({**alert_document(about.pop("alert")), "notification": about})
         try:
             async with self._turn:
-                await self._sender.send([(notification.alert_id.encode(), orjson.dumps(notification.body), headers)])
+                await self._sender.send([(notification.alert_id.encode(), value, [_SCHEMA])])
         except (TimeoutError, KafkaError) as error:
             raise Untold(f"{type(error).__name__}: {error}") from error
 

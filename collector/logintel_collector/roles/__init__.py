@@ -15,3 +15,8 @@ MODULES: Final[dict[RoleName, str]] = {
     "notifier": "logintel_collector.roles.notifier_role",
     "keeper": "logintel_collector.roles.keeper_role",
 }
+
+
+def reader_of(installation: str) -> str:
+    """The name under which the alerter keeps its offsets and its lease in the database."""
+    return f"{installation}-alerter"

@@ -24,17 +24,19 @@ from logintel_collector.alert import Changes
 from logintel_collector.alerter import Alerter
 from logintel_collector.config import CollectorConfig
 from logintel_collector.document import Document
-from logintel_collector.roles import RoleName
+from logintel_collector.roles import RoleName, reader_of
 from logintel_collector.roles.group_role import STEP
 from logintel_collector.roles.role import Role
+from logintel_collector.rules.group import instant
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.rules.rule import Rule
 from logintel_collector.stores import postgres, postgres_alerts
 from logintel_collector.stores.postgres_entries import Source, save_sources, source_of
 from logintel_collector.stores.postgres_lease import Lease
 
-#: Seconds that a read waits for records; between renewals of the lease, and looks for alerts that are over, while idle.
+#: Seconds that a read waits for records.
 _WAIT: Final = 0.5
+#: Seconds between looks for alerts that are over; each renews the lease, as every step does.
 SETTLE_EVERY: Final = 3.0
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +52,7 @@ class AlerterRole(Role):
         super().__init__()
         self.alerts = self.skipped = 0
         self._kafka, self._topic = config.bus.kafka, topic
-        self._reader = f"{config.installation}-{self.name}"
+        self._reader = reader_of(config.installation)
         self._postgres = postgres.required(config, self.name)
         self._rules = _rules(config)
 
@@ -87,12 +89,15 @@ class AlerterRole(Role):
                 batches = await consumer.read(STEP, _WAIT)
                 if batches:
                     await self._take(connection, lease, alerter, batches)
-                elif asked - settled > SETTLE_EVERY:
+                self.progress.trouble = None
+                is_time = asked - settled > SETTLE_EVERY
+                if batches and not is_time:
+                    continue
+                lag = await consumer.lag()
+                self.progress.saw(lag, asked)
+                if is_time and lag < STEP:  # what still waits may be what an alert goes on with
                     settled = asked
                     await self._save(connection, lease, alerter.settle(), (), {})
-                self.progress.trouble = None
-                if not batches:
-                    self.progress.saw(await consumer.lag(), asked)
         finally:
             await consumer.stop()
 
@@ -144,11 +149,11 @@ def _decoded(body: bytes) -> dict[str, Json] | None:
     """The document; None: it is none of ours."""
     try:
         source = orjson.loads(body)
-        datetime.fromisoformat(source["timestamp"])
+        instant(source["timestamp"])
         source_of(source)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return source if isinstance(source["log_id"], str) else None
+    return source if isinstance(source.get("log_id"), str) else None
 
 
 def _sources(changes: Changes, documents: Sequence[Document]) -> list[Source]:

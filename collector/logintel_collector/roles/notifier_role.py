@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from logintel.bus.topics import ALERTS, Topic
 from logintel_collector.config import CollectorConfig
 from logintel_collector.notifier.channel import Channel, channels_from
 from logintel_collector.notifier.relay import Relay
@@ -27,26 +28,33 @@ _log = structlog.get_logger(__name__)
 
 
 class NotifierRole(Role):
-    """Tells at least once; a second notifier is refused, or both would tell."""
+    """`told` and `failures`: attempts of this run. Tells at least once; a second notifier is refused, or both would."""
 
     name: RoleName = "notifier"
 
-    def __init__(self, config: CollectorConfig) -> None:
+    def __init__(self, config: CollectorConfig, topic: Topic = ALERTS) -> None:
         """Raises Refused."""
         assert config.bus.kafka is not None
         super().__init__()
-        self._config, self._kafka = config, config.bus.kafka
+        self.failures = 0
+        self._config, self._kafka, self._topic = config, config.bus.kafka, topic
         self._lease = f"{config.installation}-{self.name}"
         self._postgres = postgres.required(config, self.name)
+
+    def summary(self) -> dict[str, int]:
+        """See Role."""
+        return {"told": self.progress.done, "failures": self.failures}
 
     async def run(self, stop: asyncio.Event) -> None:
         """See Role. Raises Refused where another notifier is at work, or nobody has set the tables up."""
         async with postgres.connected(self._postgres, self.name) as connection:
             await postgres.require_current(connection)
             lease = await Lease.take(connection, self._lease)
+            outbox = PostgresOutbox(connection, lease)
             try:
-                await self._work(PostgresOutbox(connection, lease), stop)
+                await self._work(outbox, stop)
             finally:
+                self._count(outbox)
                 await lease.release(connection)
 
     async def _work(self, outbox: PostgresOutbox, stop: asyncio.Event) -> None:
@@ -56,30 +64,35 @@ class NotifierRole(Role):
             relaying = group.create_task(relay.run())
             watching = group.create_task(self._watch(outbox, [channel.name for channel in channels]))
             await stop.wait()
-            watching.cancel()
             relay.finish()
             _, late = await asyncio.wait({relaying}, timeout=_DEADLINE)
             if late:
                 _log.warning("notifications_left", effect="the next run tells them")
                 relaying.cancel()
+            watching.cancel()
 
     async def _watch(self, outbox: PostgresOutbox, channels: list[str]) -> None:
         """Hold the lease, see how much is due, and forget what was told."""
-        expired, before = None, self.progress.done
+        expired = None
         while True:
             asked = self.progress.now()
             await outbox.renew()
             due = await outbox.due(channels)
-            self.progress.done = before + outbox.told
             self.progress.saw(due, asked)
             self.progress.trouble = None
+            self._count(outbox)
             if expired is None or asked - expired > _EXPIRE_EVERY:
                 await outbox.expire(channels)
                 expired = asked
             await asyncio.sleep(_LOOK_EVERY)
 
+    def _count(self, outbox: PostgresOutbox) -> None:
+        self.progress.done += outbox.told
+        self.failures += outbox.failures
+        outbox.told = outbox.failures = 0
+
     def _channels(self) -> list[Channel]:
-        channels = [*channels_from(self._config.notify), TopicChannel(self._kafka)]
+        channels = [*channels_from(self._config.notify), TopicChannel(self._kafka, self._topic)]
         if self._config.stores.elasticsearch:
             from logintel_collector.notifier.index import IndexChannel  # noqa: PLC0415 - only who has one needs it
 

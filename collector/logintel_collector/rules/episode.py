@@ -87,9 +87,15 @@ def last_seen(alert: Alert) -> int:
 
 
 def notification(alert: Alert, occasion: Occasion, number: int, now: int) -> Notification:
-    """What people are told now; the alert's `number`th time."""
+    """What people are told now; the alert's `number`th time, which says what of two came later."""
     name = named_id("notification", alert.id, str(number))
-    body: dict[str, Any] = {"id": name, "occasion": occasion, "created_at": timestamp(now), "alert": asdict(alert)}
+    body: dict[str, Any] = {
+        "id": name,
+        "number": number,
+        "occasion": occasion,
+        "created_at": timestamp(now),
+        "alert": asdict(alert),
+    }
     return Notification(name, alert.id, body, timestamp(now))
 
 

@@ -80,6 +80,20 @@ async def offsets(connection: asyncpg.Connection, reader: str, topic: str) -> di
     return {row["partition"]: row["position"] for row in rows}
 
 
+async def record_start(connection: asyncpg.Connection, reader: str, topic: str, starts: Mapping[int, int]) -> int:
+    """Let the reader begin at `starts`, {partition: offset}, where it has no offset; how many those were."""
+    rows = await connection.fetch(
+        "INSERT INTO consumer_offsets (reader, topic, partition, position, epoch) "
+        "SELECT $1, $2, partition, position, 0 FROM unnest($3::int[], $4::bigint[]) AS start (partition, position) "
+        "ON CONFLICT DO NOTHING RETURNING partition",
+        reader,
+        topic,
+        list(starts),
+        list(starts.values()),
+    )
+    return len(rows)
+
+
 async def save_offsets(
     connection: asyncpg.Connection, reader: str, topic: str, reached: Mapping[int, int], epoch: int
 ) -> None:
@@ -123,8 +137,16 @@ async def save_rules(connection: asyncpg.Connection, rules: Sequence[Rule]) -> N
 
 def _rule(rule: Rule) -> tuple[Any, ...]:
     config = rule.config
-    query, conditions = orjson.dumps(config.query).decode(), config.conditions.model_dump_json()
-    return (rule.id, config.name, config.description, query, conditions, config.severity, config.is_active)
+    conditions = config.conditions.model_dump(mode="json")
+    return (
+        rule.id,
+        without_nul(config.name),
+        without_nul(config.description),
+        _text(config.query),
+        _text(conditions),
+        config.severity,
+        config.is_active,
+    )
 
 
 def _row(alert: Alert) -> tuple[Any, ...]:

@@ -1,7 +1,8 @@
 """The lease: what only one process may do at a time, and how one that lost it without noticing is kept out.
 
-The holder renews it in each of its transactions. Whoever takes it over makes a new epoch, and the renewal of the old
-one fails: a process that slept too long writes nothing any more.
+The holder renews it at the start of each of its transactions. Whoever takes it over makes a new epoch, and the renewal
+of the old one fails: a process that slept too long writes nothing any more. One that falls asleep inside a transaction,
+with the lease's row locked, is thrown out by PostgreSQL.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -16,10 +18,12 @@ import asyncpg
 import structlog
 
 from logintel.refused import Refused
+from logintel_collector.stores.postgres import ERRORS
 
 #: Seconds without a renewal after which somebody else may take the lease.
 LENGTH: Final = 10.0
 _LOOK_EVERY: Final = 0.5
+_RELEASE: Final = 3.0
 _TAKE: Final = """
     INSERT INTO leases (name, holder, epoch, expires_at)
     VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 second')
@@ -29,7 +33,7 @@ _TAKE: Final = """
 """
 _RENEW: Final = """
     UPDATE leases SET expires_at = clock_timestamp() + $3 * interval '1 second' WHERE name = $1 AND epoch = $2
-    RETURNING epoch
+    RETURNING set_config('idle_in_transaction_session_timeout', $4, true)
 """
 _log = structlog.get_logger(__name__)
 
@@ -65,14 +69,18 @@ class Lease:
 
     async def renew(self, connection: asyncpg.Connection) -> None:
         """Hold it for longer, inside the caller's transaction. Raises LeaseLost."""
-        if await connection.fetchval(_RENEW, self.name, self.epoch, LENGTH) is None:
+        if await connection.fetchval(_RENEW, self.name, self.epoch, LENGTH, f"{LENGTH:.0f}s") is None:
             raise LeaseLost(f"another {self.name} has taken over")
 
     async def release(self, connection: asyncpg.Connection) -> None:
-        """Let the next one take it at once."""
-        await connection.execute(
-            "UPDATE leases SET expires_at = clock_timestamp() WHERE name = $1 AND epoch = $2", self.name, self.epoch
-        )
+        """Let the next one take it at once; where the server does not answer, it has to wait."""
+        with suppress(TimeoutError, *ERRORS):
+            async with asyncio.timeout(_RELEASE):
+                await connection.execute(
+                    "UPDATE leases SET expires_at = clock_timestamp() WHERE name = $1 AND epoch = $2",
+                    self.name,
+                    self.epoch,
+                )
 
 
 def _holder() -> str:

@@ -17,7 +17,7 @@ from logintel_collector.stores.postgres_lease import Lease
 _PENDING: Final = """
     SELECT id, alert_id, body, created_at, coalesce(attempts, 0) AS attempts
     FROM outbox LEFT JOIN outbox_deliveries ON notification_id = id AND channel = $1
-    WHERE channel IS NULL OR retry_at <= $2
+    WHERE (channel IS NULL OR retry_at <= $2) AND EXISTS (SELECT FROM leases WHERE name = $4 AND epoch = $5)
     ORDER BY created_at, id LIMIT $3
 """
 _REPORT: Final = """
@@ -38,18 +38,19 @@ _EXPIRE: Final = """
 class PostgresOutbox:
     """An Outbox for the holder of `lease`. Raises TimeoutError, postgres.ERRORS; LeaseLost when that is another.
 
-    told  how many were delivered, over all channels
+    told, failures  attempts that nobody has counted yet, over all channels
     """
 
     def __init__(self, connection: asyncpg.Connection, lease: Lease) -> None:
-        self.told = 0
         self._connection, self._lease = connection, lease
         self._turn = asyncio.Lock()
+        self.told = self.failures = 0
 
     async def pending(self, channel: str, now: str, limit: int) -> list[PendingNotification]:
-        """See Outbox."""
+        """See Outbox. Nothing for who slept and does not know yet that the lease is another's."""
+        due_at, lease = datetime.fromisoformat(now), self._lease
         async with self._turn:
-            rows = await self._connection.fetch(_PENDING, channel, datetime.fromisoformat(now), limit)
+            rows = await self._connection.fetch(_PENDING, channel, due_at, limit, lease.name, lease.epoch)
         return [
             PendingNotification(
                 Notification(
@@ -71,6 +72,7 @@ class PostgresOutbox:
     async def failed(self, notification_id: str, channel: str, error: str, retry_at: str | None) -> None:
         """See Outbox."""
         await self._report(notification_id, channel, datetime.fromisoformat(retry_at) if retry_at else None, error)
+        self.failures += 1
 
     async def due(self, channels: list[str]) -> int:
         """How many were made and no channel has reported yet, over all channels."""

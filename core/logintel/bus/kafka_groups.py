@@ -1,4 +1,4 @@
-"""Consumer groups: where a group begins that has read nothing yet, said before its first member starts."""
+"""Where readers begin that have read nothing yet, said before they start: consumer groups, and those without one."""
 
 from __future__ import annotations
 
@@ -26,11 +26,7 @@ async def commit_start(config: KafkaBusConfig, group: str, topic: str) -> int:
     try:
         async with asyncio.timeout(TIMEOUT):
             await consumer.start()
-            # Asks for all topics: asking for one would make it, with the broker's defaults.
-            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
-            places = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
-            if not places:
-                raise Refused(f"topic {topic} is missing or this user may not see it")
+            places = await _places(consumer, topic)
             consumer.assign(places)
             fresh = [place for place in places if await consumer.committed(place) is None]
             if fresh:
@@ -42,3 +38,31 @@ async def commit_start(config: KafkaBusConfig, group: str, topic: str) -> int:
     finally:
         await bounded(consumer.stop())
     return len(fresh)
+
+
+async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
+    """{partition: offset of its earliest record}. Raises Refused when the cluster cannot be asked or has no topic.
+
+    For a reader that keeps its offsets elsewhere.
+    """
+    consumer = AIOKafkaConsumer(**client_arguments(config), group_id=None, enable_auto_commit=False)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await consumer.start()
+            found = await consumer.beginning_offsets(await _places(consumer, topic))
+    except TimeoutError as error:
+        raise Refused(f"topic {topic}: Kafka did not answer in {TIMEOUT:.0f} s") from error
+    except KafkaError as error:
+        raise Refused(f"topic {topic}: {error}: check bus.kafka and that it is running") from error
+    finally:
+        await bounded(consumer.stop())
+    return {place.partition: offset for place, offset in found.items()}
+
+
+async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    # Asks for all topics: asking for one would make it, with the broker's defaults.
+    cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
+    places = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
+    if not places:
+        raise Refused(f"topic {topic} is missing or this user may not see it")
+    return places
