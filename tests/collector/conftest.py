@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from logintel.bus import Record, Stored
@@ -63,3 +66,18 @@ def stored(events: Iterable[Event], stream: bytes, first: int) -> list[Stored]:
         )
         for place, (event, identity) in enumerate(zip(listed, identify(stream, spans), strict=True))
     ]
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """The DSN of an empty database of the test's own."""
+    name = f"test_{secrets.token_hex(6)}"
+
+    async def execute(sql: str) -> None:
+        connection = await asyncpg.connect(postgres)
+        await connection.execute(sql)
+        await connection.close()
+
+    asyncio.run(execute(f"CREATE DATABASE {name}"))
+    yield f"{postgres.rpartition('/')[0]}/{name}"
+    asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)"))
