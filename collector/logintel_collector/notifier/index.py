@@ -38,9 +38,11 @@ class IndexChannel:
             raise Untold(str(error)) from error
 
     async def put(self, alert: Mapping[str, Any], version: int) -> None:
-        """Store an alert, unless a state of a higher version is there. Raises ElasticsearchError, Untold."""
+        """Store an alert, unless a state of a higher version is there. Raises ElasticsearchError."""
         if not self._is_set_up and not await is_set_up(self._client):
-            raise Untold(f"{self._client.at} has no template of our indices: run `logintel collector setup`")
+            raise ElasticsearchError(
+                f"{self._client.at} has no template of our indices: run `logintel collector setup`"
+            )
         self._is_set_up = True
         path = f"/{self._index}/_doc/{quote(alert['id'])}?version_type=external_gte&version={version}"
         try:
