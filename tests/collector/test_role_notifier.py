@@ -30,7 +30,6 @@ from logintel.bus.topics import ALERTS
 from logintel.identity import named_id
 from logintel_collector.alert import Alert, Changes, Notification
 from logintel_collector.config import CollectorConfig
-from logintel_collector.roles import runner
 from logintel_collector.roles.notifier_role import NotifierRole
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.rules.episode import notification
@@ -213,13 +212,6 @@ async def scene(kafka: str, database: str, *hooks: Hook, search: str | None = No
         await admin.close()
 
 
-@pytest.fixture
-def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leases and pauses that a test can wait for."""
-    monkeypatch.setattr(postgres_lease, "LENGTH", 1.5)
-    monkeypatch.setattr(runner, "PAUSE", (0.05, 0.1))
-
-
 def without_repeats(records: Sequence[Any]) -> dict[str, Any]:
     """The records' values by notification id."""
     return {dict(record.headers)["notification_id"].decode(): orjson.loads(record.value) for record in records}
@@ -299,8 +291,11 @@ def test_a_channel_that_answers_nobody_keeps_no_other_from_telling(
     asyncio.run(scenario())
 
 
-@pytest.mark.usefixtures("_hasty")
-def test_a_notifier_that_slept_past_its_lease_is_given_nothing_to_tell(kafka: str, database: str) -> None:
+def test_a_notifier_that_slept_past_its_lease_is_given_nothing_to_tell(
+    kafka: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_lease, "LENGTH", 1.5)
+
     async def scenario() -> None:
         async with scene(kafka, database) as on, on.connected() as zombie, on.connected() as heir:
             _, told = made(3)
