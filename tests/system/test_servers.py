@@ -26,7 +26,7 @@ OF_A_READING = {"log_id", "created_at"}
 LINES = 20_000
 BURST = """
 name: burst of errors
-query: {term: {level: ERROR}}
+query: {bool: {filter: [{term: {level: ERROR}}, {prefix: {message: order}}]}}
 conditions: {type: threshold, window: 10s, count: 50, group_by: metadata.source, recovery: {after: 5m}}
 severity: HIGH
 is_active: true
@@ -67,7 +67,9 @@ def test_real_logs_are_stored_as_one_process_stores_them(installation: Installat
     roles = installation.run_once()
 
     count = len(expected)
-    assert {role: roles[role]["done"] for role in ROLES[:4]} == dict.fromkeys(ROLES[:4], count)
+    # The alerter reads from the earliest record, so also what other tests have sent.
+    assert {role: roles[role]["done"] for role in ROLES[:3]} == dict.fromkeys(ROLES[:3], count)
+    assert roles["alerter"]["done"] >= count
     documents = installation.search("*")
     assert comparable(documents) == comparable(expected)
     rows = installation.rows("SELECT id::text, log_id, level, message, category, size_bytes FROM log_entries")
@@ -170,7 +172,8 @@ def test_everything_is_killed_in_turn_and_each_line_is_there_once(
     embedded(installation, "one", sources, rules)
     expected = alerts(installation, "--data", "one")
     assert len(expected) == 4
-    assert alerts(installation, "--config", installation.collector) == expected
+    found = alerts(installation, "--config", installation.collector)
+    assert [alert for alert in found if installation.name in alert[1]] == expected
     outbox = {str(row["id"]) for row in installation.rows("SELECT id FROM outbox")}
     assert set(told) == outbox
     assert {json.loads(record.value)["notification"]["id"] for record in installation.read(ALERTS)} >= outbox
