@@ -173,7 +173,7 @@ def test_everything_is_killed_in_turn_and_each_line_is_there_once(
     assert alerts(installation, "--config", installation.collector) == expected
     outbox = {str(row["id"]) for row in installation.rows("SELECT id FROM outbox")}
     assert set(told) == outbox
-    assert {dict(r.headers)["notification_id"].decode() for r in installation.read(ALERTS)} >= outbox
+    assert {json.loads(record.value)["notification"]["id"] for record in installation.read(ALERTS)} >= outbox
 
 
 def wait_for(installation: Installation, count: int) -> None:

@@ -26,9 +26,9 @@ from logintel.identity import named_id
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.importer.embedded import PAGE, Embedded, opened
-from logintel_collector.notifier.alert_document import document_of
 from logintel_collector.notifier.index import IndexChannel
 from logintel_collector.processor import AcceptedRange, stamp
+from logintel_collector.roles import reader_of
 from logintel_collector.roles.dead_letters import DeadLetterSender
 from logintel_collector.roles.processor_lane import Lane, Route
 from logintel_collector.stores import elasticsearch, postgres
@@ -126,7 +126,7 @@ class Transfer:
         """To index engineering_alerts; one that has gone on there since stays."""
         alerts = self.embedded.alerts()
         for alert in alerts:
-            await self.index.put(alert.id, document_of(asdict(alert)), _OLDEST)
+            await self.index.put(asdict(alert), _OLDEST)
         return f"alerts in the index: {len(alerts):,}"
 
     async def dead_letters(self) -> str:
@@ -162,7 +162,7 @@ async def transfer(config: CollectorConfig, data: Path) -> AsyncIterator[str]:
             connection = await stack.enter_async_context(postgres.connected(stores.postgres, "import"))
             await postgres.require_current(connection)
             # An alerter that runs would not see the rules' state that comes; it is refused, or waits for its lease.
-            await (await Lease.take(connection, f"{config.installation}-alerter")).release(connection)
+            await (await Lease.take(connection, reader_of(config.installation))).release(connection)
             client = await stack.enter_async_context(elasticsearch.connected(stores.elasticsearch))
             letters, index = DeadLetterSender(kafka), IndexChannel(stores.elasticsearch)
             stack.push_async_callback(letters.close)

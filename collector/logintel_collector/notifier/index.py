@@ -31,21 +31,22 @@ class IndexChannel:
 
     async def tell(self, notification: Notification) -> None:
         """Store the alert as the notification has it, unless a later state is there."""
-        number = notification.body.get("number", 1)
-        assert isinstance(number, int)
+        body: Any = notification.body
         try:
-            if not self._is_set_up and not await is_set_up(self._client):
-                raise Untold(f"{self._client.at} has no template of our indices: run `logintel collector setup`")
-            self._is_set_up = True
-            await self.put(notification.alert_id, alert_document(notification), number)
+            await self.put(body["alert"], body.get("number", 0))
         except ElasticsearchError as error:
             raise Untold(str(error)) from error
 
-    async def put(self, alert_id: str, document: Mapping[str, Any], version: int) -> None:
+    async def put(self, alert: Mapping[str, Any], version: int) -> None:
         """Store an alert, unless a state of a higher version is there. Raises ElasticsearchError."""
-        path = f"/{self._index}/_doc/{quote(alert_id)}?version_type=external_gte&version={version}"
+        if not self._is_set_up and not await is_set_up(self._client):
+            raise ElasticsearchError(
+                f"{self._client.at} has no template of our indices: run `logintel collector setup`"
+            )
+        self._is_set_up = True
+        path = f"/{self._index}/_doc/{quote(alert['id'])}?version_type=external_gte&version={version}"
         try:
-            await self._client.ask("PUT", path, document, _TIMEOUT)
+            await self._client.ask("PUT", path, alert_document(alert), _TIMEOUT)
         except ElasticsearchError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiokafka.errors import KafkaError
@@ -33,8 +33,8 @@ class TopicChannel:
 
     async def tell(self, notification: Notification) -> None:
         """Send it; told when the cluster has it."""
-        why = {name: value for name, value in notification.body.items() if name != "alert"}
-        value = orjson.dumps({**alert_document(notification), "notification": why})
+        about: Any = dict(notification.body)
+        value = orjson.dumps({**alert_document(about.pop("alert")), "notification": about})
         try:
             async with self._turn:
                 await self._sender.send([(notification.alert_id.encode(), value, [_SCHEMA])])

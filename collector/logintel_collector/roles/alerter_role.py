@@ -7,9 +7,9 @@ that slept past it from writing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 import orjson
@@ -39,6 +39,7 @@ from logintel_collector.stores.postgres_lease import Lease
 _WAIT: Final = 0.5
 #: Seconds between looks for alerts that are over; each renews the lease, as every step does.
 SETTLE_EVERY: Final = 3.0
+Clock: TypeAlias = Callable[[], datetime]
 _log = structlog.get_logger(__name__)
 
 
@@ -47,15 +48,21 @@ class AlerterRole(Role):
 
     name: RoleName = "alerter"
 
-    def __init__(self, config: CollectorConfig, topic: str = topics.PROCESSING.name) -> None:
-        """Raises Refused, Misconfigured."""
+    def __init__(
+        self,
+        config: CollectorConfig,
+        topic: str = topics.PROCESSING.name,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock` answers in UTC. Raises Refused, Misconfigured."""
         assert config.bus.kafka is not None
         super().__init__()
         self.alerts = self.skipped = 0
         self._kafka, self._topic = config.bus.kafka, topic
         self._reader = reader_of(config.installation)
         self._postgres = postgres.required(config, self.name)
-        self._rules = _rules(config)
+        self._clock = clock
+        self._rules = _rules(config, clock)
 
     def summary(self) -> dict[str, int]:
         """See Role."""
@@ -80,7 +87,7 @@ class AlerterRole(Role):
                 await postgres_alerts.open_alerts(connection),
             )
             offsets = await postgres_alerts.offsets(connection, self._reader, self._topic)
-        alerter = Alerter(self._rules, states, alerts, lambda: datetime.now(UTC))
+        alerter = Alerter(self._rules, states, alerts, self._clock)
         consumer = AssignedConsumer(self._kafka, self._topic, offsets)
         try:
             await consumer.start()
@@ -163,10 +170,10 @@ def _sources(changes: Changes, documents: Sequence[Document]) -> list[Source]:
     return [source_of(document.source) for document in documents if document.source["source_id"] in wanted]
 
 
-def _rules(config: CollectorConfig) -> list[Rule]:
+def _rules(config: CollectorConfig, clock: Clock) -> list[Rule]:
     if config.rules_dir is None:
         return []
-    rules, problems = load_rules(config.rules_dir, config.installation, lambda: datetime.now(UTC))
+    rules, problems = load_rules(config.rules_dir, config.installation, clock)
     if problems:
         raise Misconfigured(problems)
     return rules

@@ -21,7 +21,7 @@ _CLOSE: Final = 3.0
 #: Whoever migrates holds this advisory lock; the numbers are arbitrary, and ours.
 MIGRATING: Final = 0x6C6F67_01
 #: What can be wrong with a DSN, a server or a connection.
-ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _DSN_IS_WRONG: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
