@@ -18,6 +18,9 @@ from typing import NamedTuple
 
 import pytest
 
+from logintel_devstack.cache import cache_dir
+from logintel_devstack.stack import Stack
+
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / "README.md",
@@ -57,14 +60,17 @@ def pattern(output: str) -> re.Pattern[str]:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(tmp_path: Path) -> Iterator[Path]:
     """A checkout as a user has it after the first `make run`, but for what is left in it."""
     for name in ("Makefile", "setup.cfg", "pyproject.toml", "requirements.txt", "packaging", "examples"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv/bin").symlink_to(Path(sys.prefix) / "bin")
     (tmp_path / ".venv/.installed").touch()
-    return tmp_path
+    (tmp_path / ".cache/logintel").mkdir(parents=True)
+    (tmp_path / ".cache/logintel/devstack").symlink_to(cache_dir())
+    yield tmp_path
+    Stack(tmp_path / "stack").down()
 
 
 def run(command: str, workspace: Path) -> subprocess.CompletedProcess[str]:

@@ -80,6 +80,7 @@ class Server(ABC):
                     f"{self.name} does not answer at {self.address} after {_READY_WITHIN:.0f} s: see {self.log}"
                 )
             time.sleep(0.05)
+        self._say_where()
 
     def down(self) -> None:
         """Stop it if it runs; its data stays."""
@@ -104,6 +105,12 @@ class Server(ABC):
             if port is None or not is_free(port):
                 self.ports[use] = free_port()
         self._write()
+
+    def _say_where(self) -> None:
+        """For configurations, which may say `${file:DIR/NAME/address}`. PostgreSQL's holds a password."""
+        path = self.home / "address"
+        path.touch(mode=0o600)
+        path.write_text(self.address, "utf-8")
 
     def _read(self) -> dict[str, Any]:
         try:
