@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from logintel.identity import named_id
 from logintel.main import main
 from logintel_collector.alert import Alert, Changes, Status
 from logintel_collector.processor import Processed
+from logintel_collector.stores import postgres, postgres_alerts
 from logintel_collector.stores.sqlite import Store
 
 
@@ -72,3 +76,55 @@ def test_no_alert_is_no_failure(data: Path, capsys: pytest.CaptureFixture[str]) 
 def test_no_data_says_how_to_make_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["alerts", "list", "--data", str(tmp_path)]) == 1
     assert "make some with" in capsys.readouterr().err
+
+
+@pytest.fixture
+def config(tmp_path: Path, database: str) -> Path:
+    """Names a database with the same alerts, under the ids that PostgreSQL takes."""
+
+    def stored(number: int, status: Status) -> Alert:
+        made = alert(number, status)
+        ids = {name: named_id("test", str(getattr(made, name))) for name in ("id", "log_entry_id", "rule_id")}
+        return replace(made, **ids)  # type: ignore[arg-type]  # texts for texts
+
+    async def fill() -> None:
+        connection = await asyncpg.connect(database)
+        await postgres.migrate(connection)
+        alerts = [stored(1, "OPEN"), stored(2, "RESOLVED"), stored(3, "OPEN")]
+        await postgres_alerts.save_changes(connection, Changes(alerts=alerts))
+        await connection.close()
+
+    asyncio.run(fill())
+    (tmp_path / "collector.yaml").write_text(f"stores: {{postgres: {{dsn: {database!r}}}}}\n")
+    return tmp_path / "collector.yaml"
+
+
+def test_alerts_of_postgres_are_shown_as_the_embedded_ones(
+    data: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["--limit", "2"], ["--status", "open"], ["--status", "closed"], []):
+        assert main(["alerts", "list", "--data", str(data), *words]) == 0
+        embedded = capsys.readouterr()
+        assert main(["alerts", "list", "--config", str(config), *words]) == 0
+        assert capsys.readouterr() == embedded
+    assert main(["alerts", "list", "--data", str(data), "--json"]) == 0
+    embedded_lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main(["alerts", "list", "--config", str(config), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for line, same in zip(lines, embedded_lines, strict=True):
+        ids = {name: named_id("test", same[name]) for name in ("id", "log_entry_id", "rule_id")}
+        assert line == {**same, **ids}
+
+
+def test_a_database_that_is_away_or_empty_is_said_without_its_password(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "collector.yaml"
+    config.write_text(f"stores: {{postgres: {{dsn: {database!r}}}}}\n")
+    assert main(["alerts", "list", "--config", str(config)]) == 1
+    assert "run `logintel collector setup`" in capsys.readouterr().err
+    config.write_text("stores: {postgres: {dsn: 'postgresql://me:hush@127.0.0.1:1/none'}}\n")
+    assert main(["alerts", "list", "--config", str(config)]) == 1
+    said = capsys.readouterr().err
+    assert "check stores.postgres.dsn" in said
+    assert "hush" not in said

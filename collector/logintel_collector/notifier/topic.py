@@ -21,7 +21,7 @@ _SCHEMA: Final = ("schema", b"1")
 class TopicChannel:
     """Key: the alert's id. Value: the alert, with `notification` {id, number, occasion, created_at} beside its fields.
 
-    A repeat has the same notification id; of two of one alert that change places after a failure, `number` tells.
+    A repeat has the same header `notification_id`; of two that change places after a failure, `number` tells.
     """
 
     name = "topic-alerts"
@@ -33,11 +33,12 @@ class TopicChannel:
 
     async def tell(self, notification: Notification) -> None:
         """Send it; told when the cluster has it."""
+        headers = [_SCHEMA, ("notification_id", notification.id.encode())]
         about: Any = dict(notification.body)
         value = orjson.dumps({**alert_document(about.pop("alert")), "notification": about})
         try:
             async with self._turn:
-                await self._sender.send([(notification.alert_id.encode(), value, [_SCHEMA])])
+                await self._sender.send([(notification.alert_id.encode(), value, headers)])
         except (TimeoutError, KafkaError) as error:
             raise Untold(f"{type(error).__name__}: {error}") from error
 
