@@ -18,6 +18,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from logintel.bus import kafka_lz4
 from logintel.bus.topics import INGESTION, PROCESSING, Topic, set_up
 from logintel.config.shared import KafkaBusConfig
+from logintel_collector.config import PostgresConfig
+from logintel_collector.roles import reader_of
+from logintel_collector.stores.postgres import connected, migrate
+from logintel_collector.stores.postgres_alerts import record_start
 
 COMMAND = [sys.executable, "-m", "logintel"]
 
@@ -126,7 +130,7 @@ class Installation:
 
 
 async def prepare(made: Installation) -> None:
-    """Make the database, and let the groups begin at the end of what other tests have sent."""
+    """Make the database, and let the groups and the alerter begin at the end of what other tests have sent."""
     connection = await asyncpg.connect(made.addresses["postgres"], timeout=10)
     await connection.execute(f'CREATE DATABASE "{made.name}"')
     await connection.close()
@@ -138,8 +142,13 @@ async def prepare(made: Installation) -> None:
         await consumer.start()
         places = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         consumer.assign(places)
-        await consumer.commit(await consumer.end_offsets(places))
+        ends = await consumer.end_offsets(places)
+        await consumer.commit(ends)
         await consumer.stop()
+    async with connected(PostgresConfig.model_validate({"dsn": made.dsn}), "test") as tables:
+        await migrate(tables)
+        starts = {place.partition: offset for place, offset in ends.items()}
+        await record_start(tables, reader_of(made.name), PROCESSING.name, starts)
 
 
 async def _read(kafka: str, topic: Topic) -> list[Any]:

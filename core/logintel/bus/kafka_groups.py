@@ -14,6 +14,8 @@ from logintel.refused import Refused
 
 #: Seconds that this may take in all.
 TIMEOUT: Final = 60.0
+#: Seconds after which every broker knows of a topic.
+_HEARD: Final = 5.0
 
 
 async def commit_start(config: KafkaBusConfig, group: str, topic: str) -> int:
@@ -60,9 +62,14 @@ async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
 
 
 async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    # Asks for all topics: asking for one would make it, with the broker's defaults.
-    cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
-    places = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
-    if not places:
-        raise Refused(f"topic {topic} is missing or this user may not see it")
-    return places
+    """Its partitions; a broker hears of a topic that was just made a moment later. Raises Refused."""
+    deadline = asyncio.get_running_loop().time() + _HEARD
+    while True:
+        # Asks for all topics: asking for one would make it, with the broker's defaults.
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001
+        places = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
+        if places:
+            return places
+        if asyncio.get_running_loop().time() > deadline:
+            raise Refused(f"topic {topic} is missing or this user may not see it")
+        await asyncio.sleep(0.1)
