@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,7 @@ class Scene:
     dsn: str
     topic: str
     config: CollectorConfig
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def reader(self) -> str:
@@ -123,7 +124,8 @@ class Scene:
         rules_dir = str(self.config.rules_dir)
         config = {"installation": self.config.installation, "bus": bus, "stores": stores, "rules_dir": rules_dir}
         words = [sys.executable, "-c", PROCESS, self.topic, str(settle_every), orjson.dumps(config).decode()]
-        return subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        self.processes.append(subprocess.Popen(words, stderr=subprocess.PIPE, text=True))
+        return self.processes[-1]
 
     async def send(self, sent: Iterable[Document | bytes], partition: int = 0) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True)
@@ -200,17 +202,20 @@ async def scene(kafka: str, database: str, rules: Path, partitions: int = 1) -> 
             "rules_dir": str(rules),
         }
     )
+    on = Scene(kafka, database, name, config)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, partitions, 1)])
-        made = Scene(kafka, database, name, config)
-        async with made.connected() as connection:
+        async with on.connected() as connection:
             await postgres.migrate(connection)
-        yield made
+        yield on
         await admin.delete_topics([name])
     finally:
         await admin.close()
+        for process in on.processes:
+            process.kill()
+            process.communicate(timeout=30)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -139,6 +139,7 @@ class Scene:
     dsn: str
     topic: str
     written: dict[str, Any]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def config(self) -> CollectorConfig:
@@ -149,9 +150,9 @@ class Scene:
         return NotifierRole(self.config, ALERTS._replace(name=self.topic))
 
     def process(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-c", PROCESS, self.topic, json.dumps(self.written)], stderr=subprocess.DEVNULL
-        )
+        words = [sys.executable, "-c", PROCESS, self.topic, json.dumps(self.written)]
+        self.processes.append(subprocess.Popen(words, stderr=subprocess.DEVNULL))
+        return self.processes[-1]
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[asyncpg.Connection]:
@@ -210,6 +211,9 @@ async def scene(kafka: str, database: str, *hooks: Hook, search: str | None = No
         await admin.delete_topics([name])
     finally:
         await admin.close()
+        for process in on.processes:
+            process.kill()
+            process.wait(timeout=30)
 
 
 def without_repeats(records: Sequence[Any]) -> dict[str, Any]:
