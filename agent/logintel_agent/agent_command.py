@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from logintel import logs
+from logintel import garbage, logs
 from logintel.bus.kafka_producer import KafkaProducer
 from logintel.config.load import load
 from logintel.config.problem import Misconfigured, Problem
@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
             await producer.close()
         return {"events_sent": agent.events_sent, "dead_letters": letters.count}
 
+    garbage.collect_rarely()
     lock = _locked(directory)
     started = time.monotonic()
     try:
