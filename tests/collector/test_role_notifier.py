@@ -318,10 +318,10 @@ def test_a_notifier_that_slept_past_its_lease_is_given_nothing_to_tell(
     asyncio.run(scenario())
 
 
-def test_what_everybody_was_told_of_is_forgotten_a_day_later(kafka: str, database: str) -> None:
+def test_what_everybody_was_told_of_is_forgotten_an_hour_later(kafka: str, database: str) -> None:
     async def scenario() -> None:
         async with scene(kafka, database) as on, on.connected() as connection:
-            _, told = made(3, timedelta(hours=25))
+            _, told = made(3, timedelta(hours=2))
             await on.fill([], told)
             outbox = PostgresOutbox(connection, await Lease.take(connection, "notifier"))
             for each in told[:4]:

@@ -148,6 +148,7 @@ def _exists_inside(field: Field, mapping: Mapping) -> Predicate:
     """Whether a field that may be an object has a value, or anything inside it has."""
     read, here = values_of(field.source), _indexed_as(field, mapping)
     target, within = field.path, field.path + "."
+    ways = frozenset(target[:end] for end in range(1, len(within)) if within[end] == ".")
 
     def inside(path: str, value: Json) -> bool:
         if isinstance(value, list):
@@ -158,12 +159,12 @@ def _exists_inside(field: Field, mapping: Mapping) -> Predicate:
         return any(inside(below, item) for key, item in value.items() if leads(below := f"{path}.{key}"))
 
     def leads(path: str) -> bool:
-        return path == target or path.startswith(within) or target.startswith(path + ".")
+        return path in ways or path.startswith(within)
 
     def predicate(source: Source) -> bool:
         value = read(source)
         if value is not None and not isinstance(value, dict | list):
             return here(value)
-        return any(inside(key, item) for key, item in source.items() if leads(key))
+        return any(inside(key, item) for key, item in source.items() if key in ways or key.startswith(within))
 
     return predicate

@@ -26,9 +26,10 @@ _REPORT: Final = """
     ON CONFLICT (notification_id, channel) DO UPDATE SET
         attempts = old.attempts + 1, retry_at = excluded.retry_at, error = excluded.error
 """
-#: A notification that every channel is done with is kept so long, for a repeat to find it.
+#: A notification that every channel is done with is kept so long, for people who look; not longer, since each look for
+#: what is due passes all of them.
 _EXPIRE: Final = """
-    DELETE FROM outbox WHERE created_at < CURRENT_TIMESTAMP - interval '1 day' AND id IN (
+    DELETE FROM outbox WHERE created_at < CURRENT_TIMESTAMP - interval '1 hour' AND id IN (
         SELECT notification_id FROM outbox_deliveries WHERE channel = ANY ($1) AND retry_at IS NULL
         GROUP BY notification_id HAVING count(*) = cardinality($1)
     )
@@ -91,7 +92,7 @@ class PostgresOutbox:
             await self._lease.renew(self._connection)
 
     async def expire(self, channels: list[str]) -> None:
-        """Delete what every channel is done with, a day later."""
+        """Delete what every channel is done with, an hour later."""
         async with self._turn:
             await self._connection.execute(_EXPIRE, channels)
 
