@@ -24,8 +24,8 @@ Span = tuple[int, int]
 STREAM_ID_BYTES: Final = 16
 _NAMESPACE: Final = uuid.UUID("6f1d5c2e-8a0b-5f4e-9c57-1f0e6c6f6769")
 _SEQ: Final = struct.Struct(">QI")
-_OFFSET_BITS: Final = 46
-_OFFSET_MASK: Final = (1 << _OFFSET_BITS) - 1
+#: Of the end offset's 46 bits the upper 14 stand in the fourth group.
+_HIGH_MASK: Final = (1 << 14) - 1
 
 
 class Identity(NamedTuple):
@@ -59,13 +59,16 @@ def identify(stream: bytes, spans: Iterable[Span]) -> Iterator[Identity]:
     pack, make = _SEQ.pack, tuple.__new__  # the hot path: one tuple an event, without the class's own constructor
     previous: Span | None = None
     index = 0
+    high, prefix = -1, ""
     for span in spans:
         index = index + 1 if span == previous else 0
         previous = span
         start, end = span
+        if end >> 32 != high:
+            high = end >> 32
+            prefix = f"{head}-{0x8000 | high & _HIGH_MASK:04x}-"
         mix = ((start * 0x9E3779B1 ^ index * 0x85EBCA6B) >> 7) & 0xFFFF
-        tail = "%016x" % (0x8000000000000000 | (end & _OFFSET_MASK) << 16 | mix)
-        yield make(Identity, (f"{head}-{tail[:4]}-{tail[4:]}", pack(end, index)))
+        yield make(Identity, (f"{prefix}{(end & 0xFFFFFFFF) << 16 | mix:012x}", pack(end, index)))
 
 
 def seq_of(end: int, index: int = 0) -> bytes:

@@ -34,9 +34,16 @@ class ContainerFormat(Format):
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)
-        events = [_cri(record, instant) or _docker(record, instant) for record in records]
+        events = [_event(record, instant) for record in records]
         self._nested.open(events, reading)
         return list(events)
+
+
+def _event(record: str, instant: Clock) -> Event | None:
+    """Most records are of neither kind, and every record is looked at: one character tells them."""
+    if record[10:11] == "T":
+        return _cri(record, instant)
+    return _docker(record, instant) if record[:1] == "{" else None
 
 
 def _cri(record: str, instant: Clock) -> Event | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from functools import lru_cache
+from typing import ClassVar, Final, NamedTuple
 
 from logintel.event import Event, Level
 from logintel.formats import Decoded, Format, Framer, Reading
@@ -29,7 +30,9 @@ _FIELDS: Final = {
 }
 #: Metadata that is a number in every format, so that one mapping fits it.
 _NUMBERS: Final = frozenset(("status", "bytes", "client_port", "server_port", "target_port"))
-_NOTHING: Final = frozenset((None, "", "-"))
+_NOTHING: Final = frozenset(("", "-"))
+#: The beginning of a named group, or a reference to one.
+_NAMED: Final = re.compile(r"\(\?P([<=]\w+)")
 _LEAD: Final = re.compile(rf"\[?({STAMP})")
 #: What only a stack trace has at the start of a line.
 _TRACE: Final = re.compile(
@@ -39,9 +42,57 @@ _TRACE: Final = re.compile(
 )
 
 
-def compiled(*patterns: str) -> tuple[re.Pattern[str], ...]:
-    """Each pattern compiled; they are matched from the first character."""
-    return tuple(re.compile(pattern) for pattern in patterns)
+class Found(NamedTuple):
+    """A match: the alternative's number, the names of its groups, and their texts in the same order."""
+
+    number: int
+    names: tuple[str, ...]
+    texts: tuple[str | None, ...]
+
+
+class Alternatives:
+    """Patterns of which the first that matches is taken, as one pattern: a miss costs little, however many they are."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
+        # A group's name is unique in a pattern only; the empty group at its end tells which one matched.
+        parts = (f"(?:{_numbered(text, n)})(?P<_{n}>)" for n, text in enumerate(patterns))
+        self._whole = re.compile("|".join(parts))
+        indices = self._whole.groupindex
+        self._groups: dict[int, tuple[int, tuple[str, ...], tuple[int, ...]]] = {}
+        for n, text in enumerate(patterns):
+            names = tuple(match[1][1:] for match in _NAMED.finditer(text) if match[1][0] == "<")
+            self._groups[indices[f"_{n}"]] = n, names, tuple(indices[f"{name}_{n}"] for name in names)
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
+
+    def match(self, text: str, start: int = 0) -> Found | None:
+        """The first alternative that matches at `start`."""
+        match = self._whole.match(text, start)
+        if match is None or match.lastindex is None:
+            return None
+        number, names, indices = self._groups[match.lastindex]
+        return Found(number, names, match.group(0, *indices)[1:])
+
+    def behind(self, found: Found) -> Alternatives:
+        """The alternatives that come after."""
+        return _alternatives(self._patterns[found.number + 1 :])
+
+
+def _numbered(pattern: str, number: int) -> str:
+    """The pattern with `_NUMBER` behind the name of each group."""
+    return _NAMED.sub(lambda match: f"(?P{match[1]}_{number}", pattern)
+
+
+@lru_cache(maxsize=256)
+def _alternatives(patterns: tuple[str, ...]) -> Alternatives:
+    return Alternatives(patterns)
+
+
+def compiled(*patterns: str) -> Alternatives:
+    """The patterns; they are matched from the first character."""
+    return _alternatives(patterns)
 
 
 def follow(event: Event, rest: str) -> Event:
@@ -56,9 +107,9 @@ def follow(event: Event, rest: str) -> Event:
 class PatternFormat(Format):
     """Tries `patterns` on a record's first line, in order; further lines go on the message (a stack trace is named)."""
 
-    patterns: ClassVar[tuple[re.Pattern[str], ...]] = ()
+    patterns: ClassVar[Alternatives] = compiled()
     #: Patterns for what stands behind a line's leading time, so that the time is matched once for all of them.
-    stamped: ClassVar[tuple[re.Pattern[str], ...]] = ()
+    stamped: ClassVar[Alternatives] = compiled()
     #: What a record can begin with; empty: anything.
     begins: ClassVar[str] = ""
     #: A first line without any of these cannot match; none named: all are tried. Cheaper than a pattern that fails.
@@ -82,27 +133,26 @@ class PatternFormat(Format):
         head = head.removesuffix("\r")
         if self.needs and not any(word in head for word in self.needs):
             return None
-        for pattern in self.patterns:
-            if (match := pattern.match(head)) is not None and (
-                event := self._event(record, match, instant)
-            ) is not None:
+        patterns = self.patterns
+        while patterns and (found := patterns.match(head)) is not None:
+            if (event := self._event(record, found, instant)) is not None:
                 return follow(self.finish(event), rest)
+            patterns = patterns.behind(found)
         if self.stamped and (lead := _LEAD.match(head)) is not None:
-            for pattern in self.stamped:
-                if (match := pattern.match(head, lead.end())) is not None:
-                    event = self._event(record, match, instant)
-                    if event is None or (stamp := instant.text(lead[1])) is None:
-                        return None
+            found = self.stamped.match(head, lead.end())
+            if found is not None and (stamp := instant.text(lead[1])) is not None:
+                event = self._event(record, found, instant)
+                if event is not None:
                     event.timestamp = stamp
                     return follow(self.finish(event), rest)
         return None
 
-    def _event(self, record: str, match: re.Match[str], instant: Clock) -> Event | None:
+    def _event(self, record: str, found: Found, instant: Clock) -> Event | None:
         """The event of a match; None where its time is no time."""
-        event = Event(record, format=self.name)
+        event = Event(record, "", None, None, {}, {}, [], self.name)
         metadata = event.metadata
-        for name, value in match.groupdict().items():
-            if value in _NOTHING:
+        for name, value in zip(found.names, found.texts, strict=True):
+            if value is None or value in _NOTHING:
                 continue
             if name == "message":
                 event.message = value
