@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from logintel.batch import Batch
 from logintel.bus import Record
-from logintel.event import MAX_ENCODED, Envelope, Event, TimestampOrigin, encode
-from logintel.identity import Identity, counted, identify
+from logintel.event import MAX_ENCODED, Encoder, Envelope, Event, TimestampOrigin
+from logintel.identity import counted, identify
 from logintel_agent.checkpoint import Mark
 
 #: Tag of an event that was too long to be sent whole.
@@ -23,22 +23,21 @@ def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> tuple[list[Record]
     stream = bytes.fromhex(mark.id)
     stamp, origin = mark.stamp, mark.origin
     spans = counted(mark.count, batch.events) if batch.spans is None else batch.spans
+    encoder = Encoder(envelope, batch.metadata)
     records = []
-    for event, identity in zip(batch.events, identify(stream, spans), strict=True):
+    for event, (log_id, seq) in zip(batch.events, identify(stream, spans), strict=True):
+        shown = origin
         if event.timestamp is not None:
-            stamp, origin = event.timestamp, "previous"
-            value = encode(event, stamp, "record", identity, envelope)
-        else:
-            value = encode(event, stamp, origin, identity, envelope)
+            stamp, origin, shown = event.timestamp, "previous", "record"
+        value = encoder.encode(event, stamp, shown, log_id)
         if len(value) > MAX_ENCODED:
-            value = _fitting(event, stamp, origin, identity, envelope)
-        records.append(Record(value, stream, identity.seq))
+            value = _fitting(event, stamp, shown, log_id, encoder)
+        records.append(Record(value, stream, seq))
     return records, replace(mark, cursor=batch.cursor, count=mark.count + len(batch.events), stamp=stamp, origin=origin)
 
 
-def _fitting(event: Event, stamp: str, origin: TimestampOrigin, identity: Identity, envelope: Envelope) -> bytes:
+def _fitting(event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder) -> bytes:
     """The event with its texts cut, and its metadata left out if need be, so that it can be sent; it says so itself."""
-    shown: TimestampOrigin = "record" if event.timestamp is not None else origin
     size = len(event.raw)
     for metadata, tags in ((event.metadata, event.tags), ({}, [])):
         for keep in _halvings(MAX_ENCODED // 4):
@@ -51,7 +50,7 @@ def _fitting(event: Event, stamp: str, origin: TimestampOrigin, identity: Identi
                 tags=[*tags, CUT],
                 format=event.format,
             )
-            value = encode(cut, stamp, shown, identity, envelope)
+            value = encoder.encode(cut, stamp, origin, log_id)
             if len(value) <= MAX_ENCODED:
                 return value
     raise ValueError(f"the keys that the configuration puts on every event exceed {MAX_ENCODED} bytes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ class Batch:
     spans   (start, end) of each event in the stream, ends rising; None: the agent counts events
     ended   the stream will never go on: its cursor is forgotten once these events are delivered
     stamp   timestamp (UTC, 27 characters) for events that state none and follow none that does; None: now
+    metadata  what all of these events share, beside their own metadata
 
     A batch without events is a promise kept: its cursor is on disk before anything later of that stream is sent.
     With it a source announces a new stream, or records a cut that the bytes alone would not repeat.
@@ -37,6 +38,7 @@ class Batch:
     spans: Sequence[Span] | None = None
     ended: bool = False
     stamp: str | None = None
+    metadata: Mapping[str, Json] | None = None
 
 
 class Full(Exception):

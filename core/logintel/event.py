@@ -6,12 +6,11 @@ to topic log-ingestion as JSON with the field names of the data schema.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import orjson
-
-from logintel.identity import Identity
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Level: TypeAlias = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
@@ -60,47 +59,72 @@ class Envelope(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-def encode(event: Event, timestamp: str, origin: TimestampOrigin, identity: Identity, envelope: Envelope) -> bytes:
-    """The event as it is sent to log-ingestion: UTF-8 JSON with the data schema's names.
+class Encoder:
+    """Writes the events of one source as they are sent to log-ingestion: UTF-8 JSON with the data schema's names.
 
-    `timestamp` and `origin` are the agent's verdict (the event's own stamp or the fallback that was used). What the
-    agent knows is put into the event's own metadata (it is not needed afterwards); what a record says under the same
-    name is kept beside it as `record_NAME`.
-    Lone surrogates, which JSON cannot carry, are written as `\\udXXX` text.
+    What goes without saying is left out, and `decode` puts it back: a message that is the raw text, no level, no tags,
+    no parsed fields. What is the same for many events is written once and copied.
     """
-    metadata = event.metadata
-    known = {**envelope.metadata, "timestamp_from": origin, "format": event.format}
-    if not known.keys().isdisjoint(metadata):
-        for name in known.keys() & metadata.keys():
-            if metadata[name] != known[name]:
-                metadata[f"record_{name}"] = metadata[name]
-    metadata.update(known)
-    body = {
-        "source_id": envelope.source_id,
-        "log_id": identity.log_id,
-        "timestamp": timestamp,
-        "level": event.level,
-        "message": event.message or event.raw,
-        "raw_log": event.raw,
-        "tags": [*envelope.tags, *event.tags] if envelope.tags else event.tags,
-        "parsed_fields": event.fields,
-        "metadata": metadata,
-    }
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:
-        return orjson.dumps(_mended(body))
+
+    def __init__(self, envelope: Envelope, shared: Mapping[str, Json] | None = None) -> None:
+        """`shared`: metadata of all events to come, beside the envelope's."""
+        self._envelope = envelope
+        self._shared = {**envelope.metadata, **(shared or {})}
+        self._known: dict[tuple[str, TimestampOrigin], tuple[dict[str, Json], bytes]] = {}
+
+    def encode(self, event: Event, timestamp: str, origin: TimestampOrigin, log_id: str) -> bytes:
+        """`timestamp` and `origin` are the agent's verdict: the event's own stamp, or the fallback that was used.
+
+        What a record says under a name that the agent uses itself is kept as `record_NAME`. Lone surrogates, which
+        JSON cannot carry, are written as `\\udXXX` text. The event is not needed afterwards.
+        """
+        known, opening = self._known.get((event.format, origin)) or self._know(event.format, origin)
+        metadata = event.metadata
+        if not known.keys().isdisjoint(metadata):
+            _set_aside(metadata, known)
+        body: dict[str, object] = {"log_id": log_id, "timestamp": timestamp, "raw_log": event.raw}
+        if event.level is not None:
+            body["level"] = event.level
+        if event.message and event.message != event.raw:
+            body["message"] = event.message
+        if event.tags or self._envelope.tags:
+            body["tags"] = [*self._envelope.tags, *event.tags]
+        if event.fields:
+            body["parsed_fields"] = event.fields
+        try:
+            said, own = orjson.dumps(body), orjson.dumps(metadata)
+        except orjson.JSONEncodeError:
+            said, own = orjson.dumps(_mended(body)), orjson.dumps(_mended(metadata))
+        return b"%b%b%b%b}" % (said[:-1], opening, b"," if metadata else b"", own[1:])
+
+    def _know(self, format_: str, origin: TimestampOrigin) -> tuple[dict[str, Json], bytes]:
+        """What the agent itself says of such events, also as the JSON up to the event's own metadata."""
+        known = {**self._shared, "timestamp_from": origin, "format": format_}
+        written = orjson.dumps(_mended({"source_id": self._envelope.source_id, "metadata": known}))
+        self._known[format_, origin] = known, b"," + written[1:-2]
+        return self._known[format_, origin]
 
 
 def decode(value: bytes) -> dict[str, Json]:
-    """The JSON object that `encode` made. Raises ValueError when it is not one (damage, or not ours)."""
+    """The event that `Encoder.encode` wrote, with what it left out.
+
+    Raises ValueError when it is no JSON object (damage, or not ours) or one without an event's names.
+    """
     body = orjson.loads(value)
     if not isinstance(body, dict):
         raise ValueError(f"expected a JSON object, got {type(body).__name__}")
     for key in ("source_id", "log_id", "timestamp", "raw_log"):
         if not isinstance(body.get(key), str):
             raise ValueError(f"{key!r} is missing or not a string")
-    return body
+    return {"level": None, "message": body["raw_log"], "tags": [], "parsed_fields": {}, "metadata": {}, **body}
+
+
+def _set_aside(metadata: dict[str, Json], known: Mapping[str, Json]) -> None:
+    """Keep what a record says under a name of the agent's beside it, unless it says the same."""
+    for name in known.keys() & metadata.keys():
+        value = metadata.pop(name)
+        if value != known[name]:
+            metadata[f"record_{name}"] = value
 
 
 def _mended(value: object) -> Json:

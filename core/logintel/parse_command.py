@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 import orjson
 
-from logintel.event import Envelope, Event, TimestampOrigin, encode
+from logintel.event import Encoder, Envelope, Event, TimestampOrigin, decode
 from logintel.formats import Format, Reading
 from logintel.identity import identify
 from logintel.inputs.files.decoding import events_of
@@ -105,8 +105,7 @@ class _Output:
 
     def __init__(self, name: str, envelope: Envelope, form: Format, reading: Reading) -> None:
         self._stream = name.encode("utf-8", "surrogateescape")
-        self._name = name
-        self._envelope = envelope
+        self._encoder = Encoder(envelope, {"log_file": name})
         self._form = form
         self._reading = reading
         self.starts_at(reading.reference, "received")
@@ -121,9 +120,8 @@ class _Output:
         events, numbers = events_of(self._form, stretch, self._reading)
         identities = identify(self._stream, [stretch.spans[number] for number in numbers])
         for event, number, identity in zip(events, numbers, identities, strict=True):
-            event.metadata["log_file"] = self._name
             first, last = stretch.lines[number]
-            sent = encode(event, *self._verdict(event), identity, self._envelope)
+            sent = orjson.dumps(decode(self._encoder.encode(event, *self._verdict(event), identity.log_id)))
             place = line + first + 1, line + last + 1
             yield b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *place, orjson.dumps(event.format))
 

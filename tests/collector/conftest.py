@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from logintel.bus import Record, Stored
-from logintel.event import Envelope, Event, encode
+from logintel.event import Encoder, Envelope, Event
 from logintel.formats import Reading
 from logintel.hooks import load_plugins
 from logintel.identity import identify, source_id
@@ -55,17 +55,18 @@ def stored(events: Iterable[Event], stream: bytes, first: int) -> list[Stored]:
         source_id("logintel", "samples", "web01"),
         {"source": "samples", "source_type": "application", "host": "web01"},
     )
+    encode = Encoder(envelope).encode
     spans = [(10 * place, 10 * place + 10) for place in range(first, first + len(listed))]
     return [
         Stored(
             first + place,
             Record(
-                encode(event, event.timestamp or "2026-11-22T11:00:00.000000Z", "record", identity, envelope),
+                encode(event, event.timestamp or "2026-11-22T11:00:00.000000Z", "record", log_id),
                 stream,
-                identity.seq,
+                seq,
             ),
         )
-        for place, (event, identity) in enumerate(zip(listed, identify(stream, spans), strict=True))
+        for place, (event, (log_id, seq)) in enumerate(zip(listed, identify(stream, spans), strict=True))
     ]
 
 

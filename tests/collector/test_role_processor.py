@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from logintel.bus import Record, kafka_lz4
 from logintel.bus.kafka_consumer import Consumed
 from logintel.config.shared import KafkaBusConfig
-from logintel.event import Envelope, Event, encode
+from logintel.event import Encoder, Envelope, Event
 from logintel.identity import identify
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Processor
@@ -35,6 +35,7 @@ from logintel_collector.roles.transactions import Poisoned
 STAMP = "2026-03-04T05:06:07.000000Z"
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
 ENVELOPE = Envelope("6f1d5c2e-8a0b-5f4e-9c57-1f0e6c6f6769", {"source_type": "application"})
+ENCODER = Encoder(ENVELOPE)
 
 
 def processor() -> Processor:
@@ -45,10 +46,8 @@ def events(stream: bytes, start: int, count: int, fill: str = "") -> list[Record
     """Encoded events of a stream whose raw texts are `STREAM NUMBER fill`."""
     spans = [(n, n + 1) for n in range(start, start + count)]
     return [
-        Record(
-            encode(Event(raw=f"{stream.hex()} {n} {fill}"), STAMP, "record", identity, ENVELOPE), stream, identity.seq
-        )
-        for n, identity in zip(range(start, start + count), identify(stream, spans), strict=True)
+        Record(ENCODER.encode(Event(raw=f"{stream.hex()} {n} {fill}"), STAMP, "record", log_id), stream, seq)
+        for n, (log_id, seq) in zip(range(start, start + count), identify(stream, spans), strict=True)
     ]
 
 
@@ -155,10 +154,9 @@ def test_a_document_carries_what_the_next_roles_need(kafka: str) -> None:
     async def scenario() -> None:
         async with cluster(kafka, partitions=3) as on:
             stream = secrets.token_bytes(16)
-            old = encode(
-                Event(raw="old"), "1999-01-01T00:00:00.000000Z", "record", next(identify(stream, [(5, 6)])), ENVELOPE
-            )
-            sent = [*events(stream, 0, 2), Record(old, stream, next(identify(stream, [(5, 6)])).seq)]
+            log_id, seq = identify(stream, [(5, 6)])[0]
+            old = ENCODER.encode(Event(raw="old"), "1999-01-01T00:00:00.000000Z", "record", log_id)
+            sent = [*events(stream, 0, 2), Record(old, stream, seq)]
             read = await on.send(sent, partition=2)
             lane = await on.lane(2)
             await lane.take(processor(), read)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from logintel.bus import Record, Stored
-from logintel.event import Envelope, Event, encode
+from logintel.event import Encoder, Envelope, Event
 from logintel.formats import Reading
 from logintel.formats.syslog import SyslogFormat
 from logintel.identity import counted, identify
@@ -26,13 +26,12 @@ def documents_of(log: Path) -> list[Document]:
     records = log.read_text().splitlines()
     events = [event for event in SyslogFormat().decode(records, Reading(UTC, NOW)) if isinstance(event, Event)]
     assert len(events) == len(records)
-    ids = list(identify(b"s" * 16, counted(0, events)))
+    ids = identify(b"s" * 16, counted(0, events))
+    encode = Encoder(Envelope("source", {})).encode
     stored = [
         Stored(
             place,
-            Record(
-                encode(event, str(event.timestamp), "record", identity, Envelope("source", {})), b"s" * 16, identity.seq
-            ),
+            Record(encode(event, str(event.timestamp), "record", identity.log_id), b"s" * 16, identity.seq),
         )
         for place, (event, identity) in enumerate(zip(events, ids, strict=True))
     ]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logintel.event import Envelope, Event, decode, encode
+from logintel.event import Encoder, Envelope, Event, Json, decode
 from logintel.identity import identify
 
 STAMP = "2026-11-22T10:00:00.000000Z"
-IDENTITY = next(identify(b"0123456789abcdef", [(0, 7)]))
+LOG_ID = identify(b"0123456789abcdef", [(0, 7)])[0].log_id
 ENVELOPE = Envelope("5a2b", {"source": "shop", "source_type": "application", "host": "web1"}, ("eu",))
 
 TEXT = st.text(st.characters(exclude_categories=[]))
@@ -32,17 +32,21 @@ EVENTS = st.builds(
 )
 
 
+def encoded(event: Event) -> bytes:
+    return Encoder(ENVELOPE).encode(event, STAMP, "record", LOG_ID)
+
+
 def visible(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 @given(EVENTS)
 def test_any_event_survives_the_wire(event: Event) -> None:
-    body = decode(encode(event, STAMP, "record", IDENTITY, ENVELOPE))
+    body = decode(encoded(event))
     assert body["raw_log"] == visible(event.raw)
     assert body["message"] == visible(event.message or event.raw)
     assert body["tags"] == ["eu", *map(visible, event.tags)]
-    assert (body["log_id"], body["timestamp"], body["level"]) == (IDENTITY.log_id, STAMP, event.level)
+    assert (body["log_id"], body["timestamp"], body["level"]) == (LOG_ID, STAMP, event.level)
     assert isinstance(body["metadata"], dict)
     assert set(map(visible, event.metadata)) <= body["metadata"].keys()
 
@@ -50,7 +54,7 @@ def test_any_event_survives_the_wire(event: Event) -> None:
 @given(EVENTS)
 def test_what_the_agent_knows_wins_and_what_a_log_claims_is_kept_beside_it(event: Event) -> None:
     event.metadata |= {"source": "forged", "timestamp_from": "forged"}
-    metadata = decode(encode(event, STAMP, "previous", IDENTITY, ENVELOPE))["metadata"]
+    metadata = decode(Encoder(ENVELOPE).encode(event, STAMP, "previous", LOG_ID))["metadata"]
     assert isinstance(metadata, dict)
     assert (metadata["source"], metadata["timestamp_from"]) == ("shop", "previous")
     assert (metadata["record_source"], metadata["record_timestamp_from"]) == ("forged", "forged")
@@ -63,5 +67,19 @@ def test_what_is_no_event_is_refused_with_a_reason(value: bytes) -> None:
 
 
 def test_a_reader_ignores_what_it_does_not_know() -> None:
-    value = orjson.loads(encode(Event("x"), STAMP, "record", IDENTITY, ENVELOPE)) | {"added_later": 1}
+    value = orjson.loads(encoded(Event("x"))) | {"added_later": 1}
     assert decode(orjson.dumps(value))["raw_log"] == "x"
+
+
+def test_what_goes_without_saying_is_not_sent_and_is_there_when_read() -> None:
+    value = encoded(Event("no such order"))
+    assert orjson.loads(value).keys() == {"log_id", "timestamp", "raw_log", "source_id", "tags", "metadata"}
+    body = decode(value)
+    assert (body["message"], body["level"], body["parsed_fields"]) == ("no such order", None, {})
+
+
+@given(EVENTS, st.dictionaries(TEXT, JSON, max_size=4))
+def test_what_events_share_is_as_if_each_said_it(event: Event, shared: dict[str, Json]) -> None:
+    metadata = decode(Encoder(ENVELOPE, shared).encode(event, STAMP, "record", LOG_ID))["metadata"]
+    assert isinstance(metadata, dict)
+    assert set(map(visible, shared)) <= metadata.keys()

@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logintel.event import PARSED_FIELDS, Event, encode
-from logintel.event import Envelope as _Envelope
+from logintel.event import PARSED_FIELDS, Encoder, Envelope, Event
 from logintel.formats import Format, Reading, decode_records
 from logintel.formats.builtin import formats
-from logintel.identity import Identity
 
 READING = Reading(ZoneInfo("UTC"), datetime(2026, 11, 22, tzinfo=UTC))
 CLASSES = formats()
@@ -46,7 +44,7 @@ def test_any_text(make: type[Format], records: list[str]) -> None:
             assert event.level in LEVELS
             assert event.fields.keys() <= PARSED_FIELDS
             assert event.timestamp is None or len(event.timestamp) == 27
-            encode(event, "2026-11-22T00:00:00.000000Z", "record", Identity("id", b""), _Envelope("s", {}))
+            Encoder(Envelope("s", {})).encode(event, "2026-11-22T00:00:00.000000Z", "record", "id")
 
 
 @pytest.mark.parametrize("make", CLASSES, ids=lambda cls: cls.name)

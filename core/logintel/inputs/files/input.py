@@ -221,10 +221,9 @@ class FileInput:
                 return
             events, numbers = events_of(stream.format, portion, self._reading(stream))
             if events:
-                for event in events:
-                    event.metadata["log_file"] = stream.path
                 spans = [portion.spans[number] for number in numbers]
-                yield Batch(events, stream.cursor().to_json(), stream.name, spans)
+                cursor = stream.cursor().to_json()
+                yield Batch(events, cursor, stream.name, spans, metadata={"log_file": stream.path})
 
     def _reading(self, stream: FileStream) -> Reading:
         now = self.context.now()
