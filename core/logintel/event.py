@@ -59,6 +59,15 @@ class Envelope(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
+class _Known(NamedTuple):
+    """What the agent itself says of events of one format: the names, with their values, and as JSON up to what the
+    event adds."""
+
+    names: frozenset[str]
+    values: dict[str, Json]
+    opening: bytes
+
+
 class Encoder:
     """Writes the events of one source as they are sent to log-ingestion: UTF-8 JSON with the data schema's names.
 
@@ -70,7 +79,7 @@ class Encoder:
         """`shared`: metadata of all events to come, beside the envelope's."""
         self._envelope = envelope
         self._shared = {**envelope.metadata, **(shared or {})}
-        self._known: dict[tuple[str, TimestampOrigin], tuple[dict[str, Json], bytes]] = {}
+        self._known: dict[tuple[str, TimestampOrigin], _Known] = {}
 
     def encode(self, event: Event, timestamp: str, origin: TimestampOrigin, log_id: str) -> bytes:
         """`timestamp` and `origin` are the agent's verdict: the event's own stamp, or the fallback that was used.
@@ -78,9 +87,9 @@ class Encoder:
         What a record says under a name that the agent uses itself is kept as `record_NAME`. Lone surrogates, which
         JSON cannot carry, are written as `\\udXXX` text. The event is not needed afterwards.
         """
-        known, opening = self._known.get((event.format, origin)) or self._know(event.format, origin)
+        names, known, opening = self._known.get((event.format, origin)) or self._know(event.format, origin)
         metadata = event.metadata
-        if not known.keys().isdisjoint(metadata):
+        if not names.isdisjoint(metadata):
             _set_aside(metadata, known)
         body: dict[str, object] = {"log_id": log_id, "timestamp": timestamp, "raw_log": event.raw}
         if event.level is not None:
@@ -95,14 +104,13 @@ class Encoder:
             said, own = orjson.dumps(body), orjson.dumps(metadata)
         except orjson.JSONEncodeError:
             said, own = orjson.dumps(_mended(body)), orjson.dumps(_mended(metadata))
-        return b"%b%b%b%b}" % (said[:-1], opening, b"," if metadata else b"", own[1:])
+        return b"".join((said[:-1], opening, b"," if metadata else b"", own[1:], b"}"))
 
-    def _know(self, format_: str, origin: TimestampOrigin) -> tuple[dict[str, Json], bytes]:
-        """What the agent itself says of such events, also as the JSON up to the event's own metadata."""
+    def _know(self, format_: str, origin: TimestampOrigin) -> _Known:
         known = {**self._shared, "timestamp_from": origin, "format": format_}
         written = orjson.dumps(_mended({"source_id": self._envelope.source_id, "metadata": known}))
-        self._known[format_, origin] = known, b"," + written[1:-2]
-        return self._known[format_, origin]
+        self._known[format_, origin] = found = _Known(frozenset(known), known, b"," + written[1:-2])
+        return found
 
 
 def decode(value: bytes) -> dict[str, Json]:

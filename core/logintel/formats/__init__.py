@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias, cast
 
 from logintel.event import UNPARSED, Event
 
@@ -73,19 +73,24 @@ class FormatRegistry:
         return iter(sorted(self.classes))
 
 
-def decode_records(format_: Format, records: Sequence[str], reading: Reading) -> list[Event | tuple[Event, ...]]:
-    """One entry per record, as `Format.decode`, where a record that is not of the format is an event all the same.
+def decode_records(format_: Format, records: Sequence[str], reading: Reading) -> tuple[Sequence[Event], Sequence[int]]:
+    """The events of `records`, and for each the number of its record: a record may hold several.
 
-    Such an event keeps its text as raw and message, has the tag `_unparsed`, and metadata.parse_error says why.
+    A record that is not of the format is an event all the same, which keeps its text as raw and message, has the tag
+    `_unparsed`, and metadata.parse_error says why.
     """
-    return [
-        entry
-        or Event(
-            record,
-            message=record,
-            metadata={"parse_error": f"not a record of format {format_.name!r}"},
-            tags=[UNPARSED],
-            format=format_.name,
-        )
-        for record, entry in zip(records, format_.decode(records, reading), strict=True)
-    ]
+    decoded = format_.decode(records, reading)
+    if all(decoded) and tuple not in map(type, decoded):
+        return cast("list[Event]", decoded), range(len(decoded))  # nearly always; checked without a step per record
+    events: list[Event] = []
+    numbers: list[int] = []
+    for number, (record, entry) in enumerate(zip(records, decoded, strict=True)):
+        found = entry or _unparsed(record, format_.name)
+        events += found if isinstance(found, tuple) else (found,)
+        numbers += [number] * (len(events) - len(numbers))
+    return events, numbers
+
+
+def _unparsed(record: str, name: str) -> Event:
+    error = f"not a record of format {name!r}"
+    return Event(record, message=record, metadata={"parse_error": error}, tags=[UNPARSED], format=name)

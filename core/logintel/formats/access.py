@@ -19,17 +19,19 @@ _LINE: Final = re.compile(
     r'([^"\[]{3,600}?) {1,4}\[([0-9]{1,2}/[^\]]{17,26})\] "([^"\\]*+(?:\\.[^"\\]*+)*+)" ([0-9]{3}|-) ([0-9]+|-)(.*)',
     re.DOTALL,
 )
-#: The combined format without anything added, which nearly all lines are: one pattern, no second look.
-_COMBINED: Final = re.compile(
-    r'([^ "\[]++) ([^ "\[]++) ([^ "\[]++) \[([^\]]{20,26})\] "([A-Z]++) ([^ "?\\]*+)(\?[^ "\\]*+)? (HTTP/'
-    r'([0-9.]++))" ([0-9]{3}) ([0-9]++|-)'
-    r'(?: "([^"\\]*+)" "([^"\\]*+)")?'
-)
 #: What an address looks like, to tell it from a virtual host before it.
 _ADDRESS: Final = re.compile(r"[0-9a-fA-F]{0,4}(?:[.:][0-9a-fA-F]{0,4}){2,8}(?:\.[0-9.]+)?|localhost")
 _PART: Final = re.compile(r' (?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|\[([^\]]*)\]|([^ "]+))')
 _PAIR: Final = re.compile(r"([A-Za-z_][\w.-]{0,40})=(.+)", re.DOTALL)
 _DURATION: Final = re.compile(r"([0-9]+)ms")
+
+
+#: What nearly all requests and answers consist of; the rest takes the longer way.
+_METHODS: Final = frozenset(
+    ("GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "PROPFIND")
+)
+_VERSIONS: Final = {f"HTTP/{version}": version for version in ("0.9", "1.0", "1.1", "2", "2.0", "3", "3.0")}
+_STATUSES: Final = {str(status): status for status in range(100, 600)}
 
 
 class AccessFormat(Format):
@@ -40,12 +42,50 @@ class AccessFormat(Format):
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)
-        return [_decode(record, instant) for record in records]
+        return [_combined(record, instant) or _any(record, instant) for record in records]
 
 
-def _decode(record: str, instant: Clock) -> Event | None:
-    if (match := _COMBINED.fullmatch(record)) is not None:
-        return _combined(record, match, instant)
+def _combined(record: str, instant: Clock) -> Event | None:
+    """The combined format without anything added, which nearly all lines are. By hand: half the cost of a pattern."""
+    try:
+        who, request, result, referrer, between, agent, end = record.split('"')
+        client, ident, user, time = who.split(" ", 3)
+        method, path, protocol = request.split(" ")
+        start, status, size, result_end = result.split(" ")
+    except ValueError:
+        return None
+    version, code = _VERSIONS.get(protocol), _STATUSES.get(status)
+    if version is None or code is None or method not in _METHODS or end or start or result_end or between != " ":
+        return None
+    if not (client and ident and user and path) or time[:1] != "[" or time[-2:] != "] " or "\\" in record:
+        return None
+    stamp = instant.text(time[1:-2])
+    if stamp is None or not (size.isdecimal() or size == "-"):
+        return None
+    metadata: dict[str, Json] = {
+        "client_ip": client,
+        "http_method": method,
+        "path": path,
+        "http_version": version,
+        "protocol": protocol,
+        "status": code,
+    }
+    if "?" in path:
+        metadata["path_stem"], _, metadata["query"] = path.partition("?")
+    if ident != "-":
+        metadata["ident"] = ident
+    if user != "-":
+        metadata["user"] = user
+    if size != "-":
+        metadata["bytes"] = int(size)
+    if referrer and referrer != "-":
+        metadata["referrer"] = referrer
+    if agent and agent != "-":
+        metadata["user_agent"] = agent
+    return Event(record, record, stamp, None, {}, metadata, [], "access")
+
+
+def _any(record: str, instant: Clock) -> Event | None:
     match = _LINE.match(record)
     if match is None:
         return None
@@ -73,34 +113,6 @@ def _decode(record: str, instant: Clock) -> Event | None:
     if more:
         _put_more(metadata, more)
     return Event(record, message=record, timestamp=stamp, metadata=metadata, format="access")
-
-
-def _combined(record: str, match: re.Match[str], instant: Clock) -> Event | None:
-    client, ident, user, time, method, stem, query, protocol, version, status, size, referrer, agent = match.groups()
-    stamp = instant.text(time)
-    if stamp is None:
-        return None
-    metadata: dict[str, Json] = {
-        "client_ip": client,
-        "http_method": method,
-        "path": stem,
-        "http_version": version,
-        "protocol": protocol,
-        "status": int(status),
-    }
-    if query is not None:
-        metadata["path"], metadata["path_stem"], metadata["query"] = stem + query, stem, query[1:]
-    if ident != "-":
-        metadata["ident"] = ident
-    if user != "-":
-        metadata["user"] = user
-    if size != "-":
-        metadata["bytes"] = int(size)
-    if referrer and referrer != "-":
-        metadata["referrer"] = referrer
-    if agent and agent != "-":
-        metadata["user_agent"] = agent
-    return Event(record, record, stamp, None, {}, metadata, [], "access")
 
 
 def _put_request(metadata: dict[str, Json], request: str) -> None:

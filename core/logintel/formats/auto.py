@@ -7,10 +7,13 @@ stream of one format costs one attempt per record. What no format knows is plain
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from logintel.formats import Decoded, Format, Framer, Reading
 from logintel.framing import StackTraces
+
+#: So many records tell what a stream looks like: the others need not be tried by every format.
+_SAMPLE: Final = 50
 
 
 class AutoFormat(Format):
@@ -26,20 +29,26 @@ class AutoFormat(Format):
         return StackTraces()
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
+        if self._leader is None and len(records) > _SAMPLE:
+            return [*self._decode(records[:_SAMPLE], reading), *self._decode(records[_SAMPLE:], reading)]
+        return self._decode(records, reading)
+
+    def _decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         decoded: list[Decoded] = [None] * len(records)
-        left = list(range(len(records)))
+        left: Sequence[int] = range(len(records))
         best, most = None, 0
         for format_ in self._order():
             if not left:
                 break
-            still = []
-            for place, entry in zip(left, format_.decode([records[place] for place in left], reading), strict=True):
-                if entry:
-                    decoded[place] = entry
-                else:
-                    still.append(place)
+            entries = format_.decode(records if len(left) == len(records) else [records[n] for n in left], reading)
+            still = [] if all(entries) else [place for place, entry in zip(left, entries, strict=True) if not entry]
             if len(left) - len(still) > most:
                 best, most = format_, len(left) - len(still)
+            if len(entries) == len(records):
+                decoded = entries
+            else:
+                for place, entry in zip(left, entries, strict=True):
+                    decoded[place] = entry
             left = still
         # The two general formats at the end fit much that a special one fits better: they never lead.
         self._leader = best if best is not None and best not in (self._ranked[0], *self._ranked[-2:]) else self._leader

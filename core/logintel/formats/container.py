@@ -20,6 +20,7 @@ from logintel.timestamps import Clock, clock
 _CRI: Final = re.compile(
     r"([0-9-]{10}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9:]{5})) (stdout|stderr) ([FP](?::[^ ]*)?) ?(.*)", re.DOTALL
 )
+_DOCKER_OPENING: Final = '{"log":'
 _DOCKER: Final = frozenset(("log", "stream", "time", "attrs"))
 
 
@@ -34,16 +35,18 @@ class ContainerFormat(Format):
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)
-        events = [_event(record, instant) for record in records]
-        self._nested.open(events, reading)
+        # Most records are of neither kind, and every record of `auto` comes here first.
+        events = [
+            _cri(record, instant)
+            if record[10:11] == "T"
+            else _docker(record, instant)
+            if record.startswith(_DOCKER_OPENING)
+            else None
+            for record in records
+        ]
+        if any(events):
+            self._nested.open(events, reading)
         return list(events)
-
-
-def _event(record: str, instant: Clock) -> Event | None:
-    """Most records are of neither kind, and every record is looked at: one character tells them."""
-    if record[10:11] == "T":
-        return _cri(record, instant)
-    return _docker(record, instant) if record[:1] == "{" else None
 
 
 def _cri(record: str, instant: Clock) -> Event | None:
@@ -54,8 +57,6 @@ def _cri(record: str, instant: Clock) -> Event | None:
 
 
 def _docker(record: str, instant: Clock) -> Event | None:
-    if not record.startswith('{"log":'):
-        return None
     try:
         body: dict[str, Any] = orjson.loads(record)
     except (orjson.JSONDecodeError, RecursionError):

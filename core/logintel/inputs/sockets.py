@@ -179,13 +179,12 @@ class SocketInput:
     def _events(self, records: Sequence[tuple[bytes, bool]], peer: str) -> Iterator[Event]:
         texts = [data.decode("utf-8", "backslashreplace").rstrip("\r\n\0") for data, _ in records]
         kept = [(text, cut) for text, (_, cut) in zip(texts, records, strict=True) if text and not text.isspace()]
-        decoded = decode_records(self.form, [text for text, _ in kept], self.reading())
-        for item, (_, cut) in zip(decoded, kept, strict=True):
-            for event in item if isinstance(item, tuple) else (item,):
-                event.metadata["peer"] = peer
-                if cut:
-                    event.tags.append("_cut")
-                yield event
+        events, numbers = decode_records(self.form, [text for text, _ in kept], self.reading())
+        for event, number in zip(events, numbers, strict=True):
+            event.metadata["peer"] = peer
+            if kept[number][1]:
+                event.tags.append("_cut")
+            yield event
 
 
 class _Datagrams(asyncio.DatagramProtocol):

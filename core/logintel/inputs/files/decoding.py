@@ -14,17 +14,9 @@ CUT = "_cut"
 DAMAGED = "_damaged"
 
 
-def events_of(form: Format, stretch: Stretch, reading: Reading) -> tuple[list[Event], Sequence[int]]:
+def events_of(form: Format, stretch: Stretch, reading: Reading) -> tuple[Sequence[Event], Sequence[int]]:
     """The events, and for each the number of its record in the stretch: a record may hold several."""
-    events: list[Event] = []
-    numbers: list[int] = []
-    for number, item in enumerate(decode_records(form, stretch.texts, reading)):
-        if isinstance(item, tuple):
-            events += item
-            numbers += [number] * len(item)
-        else:
-            events.append(item)
-            numbers.append(number)
+    events, numbers = decode_records(form, stretch.texts, reading)
     if stretch.cut or stretch.damaged:
         _mark(events, numbers, stretch)
     return events, numbers

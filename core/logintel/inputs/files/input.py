@@ -221,7 +221,8 @@ class FileInput:
                 return
             events, numbers = events_of(stream.format, portion, self._reading(stream))
             if events:
-                spans = [portion.spans[number] for number in numbers]
+                alone = isinstance(numbers, range)  # each record is one event
+                spans = portion.spans if alone else [portion.spans[number] for number in numbers]
                 cursor = stream.cursor().to_json()
                 yield Batch(events, cursor, stream.name, spans, metadata={"log_file": stream.path})
 
