@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Final
 
 from logintel.event import Event, Level
@@ -26,8 +28,23 @@ SYSLOG: Final[tuple[Level, ...]] = ("FATAL", "FATAL", "FATAL", "ERROR", "WARN", 
 BUNYAN: Final[dict[int, Level]] = {10: "DEBUG", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "FATAL"}
 #: Python's logging: 10 DEBUG … 50 CRITICAL.
 PYTHON: Final[dict[int, Level]] = {10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERROR", 50: "FATAL"}
-#: An alternation of the words, longest first, for patterns.
-ANY: Final = "|".join(sorted(WORDS, key=len, reverse=True))
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """A pattern for the longest of `words` that stands there, which looks at each character once."""
+    following: dict[str, list[str]] = {}
+    for word in words:
+        following.setdefault(word[:1], []).append(word[1:])
+    ends = following.pop("", None) is not None
+    parts = [re.escape(first) + _any_of(rests) for first, rests in sorted(following.items())]
+    pattern = "|".join(parts)
+    if ends or len(parts) > 1:
+        pattern = f"(?:{pattern})"
+    return f"{pattern}?" if ends and parts else "" if ends else pattern
+
+
+#: Any of the words, the longest that fits, for patterns.
+ANY: Final = _any_of(WORDS)
 
 _seen: dict[str, Level | None] = {}
 

@@ -77,10 +77,8 @@ STAMP: Final = (
     rf" [12][0-9]{{3}}(?=[ \])]))?"
 )
 _COMPILED: Final = tuple(re.compile(layout, re.IGNORECASE if "?P<b>" in layout else 0) for layout in _LAYOUTS)
-#: The commonest stamp with a fraction: its second is looked up before anything else is tried.
-_COMMON: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})[.,]([0-9]{1,9})(Z|[+-][0-9]{2}:?[0-9]{2})?"
-)
+#: Before a fraction, where a stamp has one.
+_POINTS: Final = (".", ",")
 _EPOCH: Final = re.compile(r"([0-9]{10})([0-9]{0,9})(?:[.,]([0-9]{1,9})0*)?")
 #: Stamps that are remembered per zone and reference; the memory is emptied when it is full.
 _REMEMBERED: Final = 20_000
@@ -104,10 +102,12 @@ class Clock:
         known = self._texts.get(text, "")
         if known != "":
             return known
-        if (common := _COMMON.fullmatch(text)) is not None:
-            second, fraction, zone = common.groups()
-            if start := self._seconds.get(second + zone if zone else second):
-                return f"{start}{fraction[:6]:0<6}Z"
+        if text[19:20] in _POINTS:  # the commonest stamp with a fraction: its second is looked up
+            utc = text[-1] == "Z"
+            fraction = text[20:-1] if utc else text[20:]
+            start = self._seconds.get(f"{text[:19]}Z" if utc else text[:19])
+            if start and len(fraction) <= 9 and fraction.isdecimal() and fraction.isascii():
+                return f"{start}{f'{fraction}00000'[:6]}Z"
         found = self._read(text)
         stamp = found[0] if found and found[1] == len(text) else None
         if len(self._texts) >= _REMEMBERED:

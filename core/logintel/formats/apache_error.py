@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 from logintel.timestamps import STAMP
 
 _CLIENT = r"\[client (?P<client_ip>[^ \]]*?)(?::(?P<client_port>[0-9]+))?\] "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from logintel.event import Event
+from logintel.formats.alternatives import compiled
 from logintel.formats.pairs import pairs
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.patterns import PatternFormat
 
 
 class AuditdFormat(PatternFormat):

@@ -10,7 +10,8 @@ import re
 from typing import ClassVar, Final
 
 from logintel.event import Event
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 from logintel.formats.urls import put_url
 
 _TARGET = r"(?:-|(?P<target>(?P<target_ip>[^ ]+):(?P<target_port>[0-9]+)))"

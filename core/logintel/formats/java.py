@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final
 
-from logintel.formats.patterns import PatternFormat, compiled
-from logintel.levels import ANY
-from logintel.timestamps import STAMP
+from logintel.event import Event
+from logintel.formats.alternatives import compiled
+from logintel.formats.facts import mention
+from logintel.formats.patterns import PatternFormat, follow
+from logintel.levels import ANY, WORDS, put_level
+from logintel.timestamps import STAMP, Clock
 
 _TIME: Final = rf"(?P<time>{STAMP})"
 _LEVEL: Final = rf"(?P<level>(?:{ANY})\b)"
@@ -17,24 +21,23 @@ _THREAD: Final = r"\[(?P<thread>[^\[\]]{0,200}(?:\[[^\[\]]{0,100}\][^\[\]]{0,100
 _MESSAGE: Final = r"(?P<message>.*)"
 
 
+#: Words of which one stands in each line that Java programs write.
+_NEEDS: Final = (
+    *("INFO", "WARN", "ERROR", "DEBUG", "TRACE", "FATAL", "SEVERE", "FINE", "CONFIG"),
+    *("NOTICE", "CRIT", "ALERT", "EMERG", "OFF"),
+)
+_LEVELS: Final = {word: level for word, level in WORDS.items() if any(need in word for need in _NEEDS)}
+#: The two layouts that most programs use, where no earlier one of JavaFormat fits: `TIME LEVEL [thread] logger - text`,
+#: `TIME [thread] LEVEL logger - text`.
+_COMMON: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{1,9}) "
+    r"(?:([A-Z]+) +\[([^\[\]\n]+)\] |\[([^\[\]\n]+)\] +([A-Z]+) +)([A-Za-z_][\w.$/#-]{0,200}+)(?: - |: )(.*)"
+)
+
+
 class JavaFormat(PatternFormat):
     name: ClassVar[str] = "java"
-    needs = (
-        "INFO",
-        "WARN",
-        "ERROR",
-        "DEBUG",
-        "TRACE",
-        "FATAL",
-        "SEVERE",
-        "FINE",
-        "CONFIG",
-        "NOTICE",
-        "CRIT",
-        "ALERT",
-        "EMERG",
-        "OFF",
-    )
+    needs = _NEEDS
     #: What stands after the time that most lines begin with, in a bracket or not.
     stamped = compiled(
         # Spring Boot: 2026-11-22 10:00:00.123  INFO 1 --- [app] [main] o.s.b.SpringApplication : Started
@@ -75,3 +78,23 @@ class JavaFormat(PatternFormat):
         # cassandra: INFO  [main] 2026-11-22 10:00:00,123 Class.java:42 - text
         rf"{_LEVEL} +{_THREAD} {_TIME} (?P<file>(?P<class_>[\w$.]+?)\.\w{{1,6}}):(?P<line_number>[0-9]+) - {_MESSAGE}",
     )
+
+    def _decode(self, record: str, instant: Clock) -> Event | None:
+        return _common(record, instant) or super()._decode(record, instant)
+
+
+def _common(record: str, instant: Clock) -> Event | None:
+    """What JavaFormat makes of a record of _COMMON, at a quarter of the cost."""
+    match = _COMMON.match(record)
+    if match is None or "\r" in record:
+        return None
+    time, level, thread, thread_first, level_behind, logger, message = match.groups()
+    word, name = level or level_behind, (thread or thread_first).strip()
+    stamp = instant.text(time)
+    if stamp is None or word not in _LEVELS or name in ("", "-") or message in ("", "-"):
+        return None
+    event = Event(record, message, stamp, None, {"thread": name, "class": logger}, {}, [], "java")
+    put_level(event, word, _LEVELS[word])
+    mention(event)
+    end = match.end()
+    return event if end == len(record) else follow(event, record[end + 1 :])

@@ -74,7 +74,12 @@ class JsonFormat(Format):
             else:
                 _take_level(event, body, plan.levels)
         if plan.messages:
-            _take_message(event, body, plan.messages)
+            value = body[plan.messages[0]]
+            if value.__class__ is str and value:
+                event.message = value.removesuffix("\n")
+                del body[plan.messages[0]]
+            else:
+                _take_message(event, body, plan.messages)
         for key, field in plan.fields:
             value = body.get(key)
             if value.__class__ is str and value and field not in event.fields:
@@ -82,9 +87,9 @@ class JsonFormat(Format):
                 del body[key]
             elif value is not None:
                 _take_field(event, body, key, field)
-        if plan.holders:
-            for key in plan.holders:
-                _look_inside(event, body.get(key), instant)
+        for key in plan.holders:
+            if (inner := body.get(key)).__class__ is dict:
+                _look_inside(event, inner, instant)
         return event
 
 

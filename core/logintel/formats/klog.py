@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 from logintel.levels import LETTERS
 
 _TIME = r"(?P<time>(?:[0-9]{2}){2,4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9})"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 
 _TIME = (
     r"(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ] ?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9:]{5})?"

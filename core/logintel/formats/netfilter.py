@@ -6,7 +6,8 @@ import re
 from typing import ClassVar, Final
 
 from logintel.event import Event, Json
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 
 _PART: Final = re.compile(r"([A-Z]{2,10})=([^ ]*)|(?<= )(DF|MF|CE|SYN|ACK|FIN|RST|PSH|URG)(?= |$)")
 

@@ -6,7 +6,8 @@ import re
 from typing import ClassVar, Final
 
 from logintel.event import Event
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 
 _ABOUT: Final = re.compile(
     r", (client|server|request|subrequest|upstream|host|referrer|login|bytes from/to client|bytes from/to"

@@ -8,31 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
 from logintel.event import Event, Level
 from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.alternatives import NUMBERS, Alternatives, Found, compiled
 from logintel.formats.facts import mention
 from logintel.formats.pairs import pairs
 from logintel.framing import StackTraces
 from logintel.levels import level_of, put_level
 from logintel.timestamps import STAMP, Clock, clock
 
-_FIELDS: Final = {
-    "host": "host",
-    "service": "service",
-    "thread": "thread",
-    "class_": "class",
-    "method_": "method",
-    "line_number": "line_number",
-    "stack_trace": "stack_trace",
-}
-#: Metadata that is a number in every format, so that one mapping fits it.
-_NUMBERS: Final = frozenset(("status", "bytes", "client_port", "server_port", "target_port"))
-_NOTHING: Final = frozenset(("", "-"))
-#: The beginning of a named group, or a reference to one.
-_NAMED: Final = re.compile(r"\(\?P([<=]\w+)")
 _LEAD: Final = re.compile(rf"\[?({STAMP})")
 #: What only a stack trace has at the start of a line.
 _TRACE: Final = re.compile(
@@ -40,59 +26,6 @@ _TRACE: Final = re.compile(
     r"(?:Exception|Error)\b",
     re.MULTILINE,
 )
-
-
-class Found(NamedTuple):
-    """A match: the alternative's number, the names of its groups, and their texts in the same order."""
-
-    number: int
-    names: tuple[str, ...]
-    texts: tuple[str | None, ...]
-
-
-class Alternatives:
-    """Patterns of which the first that matches is taken, as one pattern: a miss costs little, however many they are."""
-
-    def __init__(self, patterns: tuple[str, ...]) -> None:
-        self._patterns = patterns
-        # A group's name is unique in a pattern only; the empty group at its end tells which one matched.
-        parts = (f"(?:{_numbered(text, n)})(?P<_{n}>)" for n, text in enumerate(patterns))
-        self._whole = re.compile("|".join(parts))
-        indices = self._whole.groupindex
-        self._groups: dict[int, tuple[int, tuple[str, ...], tuple[int, ...]]] = {}
-        for n, text in enumerate(patterns):
-            names = tuple(match[1][1:] for match in _NAMED.finditer(text) if match[1][0] == "<")
-            self._groups[indices[f"_{n}"]] = n, names, tuple(indices[f"{name}_{n}"] for name in names)
-
-    def __bool__(self) -> bool:
-        return bool(self._patterns)
-
-    def match(self, text: str, start: int = 0) -> Found | None:
-        """The first alternative that matches at `start`."""
-        match = self._whole.match(text, start)
-        if match is None or match.lastindex is None:
-            return None
-        number, names, indices = self._groups[match.lastindex]
-        return Found(number, names, match.group(0, *indices)[1:])
-
-    def behind(self, found: Found) -> Alternatives:
-        """The alternatives that come after."""
-        return _alternatives(self._patterns[found.number + 1 :])
-
-
-def _numbered(pattern: str, number: int) -> str:
-    """The pattern with `_NUMBER` behind the name of each group."""
-    return _NAMED.sub(lambda match: f"(?P{match[1]}_{number}", pattern)
-
-
-@lru_cache(maxsize=256)
-def _alternatives(patterns: tuple[str, ...]) -> Alternatives:
-    return Alternatives(patterns)
-
-
-def compiled(*patterns: str) -> Alternatives:
-    """The patterns; they are matched from the first character."""
-    return _alternatives(patterns)
 
 
 def follow(event: Event, rest: str) -> Event:
@@ -131,7 +64,7 @@ class PatternFormat(Format):
             return None
         head, _, rest = record.partition("\n")
         head = head.removesuffix("\r")
-        if self.needs and not any(word in head for word in self.needs):
+        if not self._may_match(head):
             return None
         patterns = self.patterns
         while patterns and (found := patterns.match(head)) is not None:
@@ -147,27 +80,31 @@ class PatternFormat(Format):
                     return follow(self.finish(event), rest)
         return None
 
+    def _may_match(self, head: str) -> bool:
+        for word in self.needs:
+            if word in head:
+                return True
+        return not self.needs
+
     def _event(self, record: str, found: Found, instant: Clock) -> Event | None:
         """The event of a match; None where its time is no time."""
-        event = Event(record, "", None, None, {}, {}, [], self.name)
+        (_, _, fields, names), (time, level, message, more, *values) = found
+        event = Event(record, message if message and message != "-" else "", None, None, {}, {}, [], self.name)
+        if time and time != "-":
+            event.timestamp = instant.text(time)
+            if event.timestamp is None:
+                return None
         metadata = event.metadata
-        for name, value in zip(found.names, found.texts, strict=True):
-            if value is None or value in _NOTHING:
-                continue
-            if name == "message":
-                event.message = value
-            elif name == "time":
-                event.timestamp = instant.text(value)
-                if event.timestamp is None:
-                    return None
-            elif name == "level":
-                put_level(event, value, self.levels.get(value) if self.levels else level_of(value))
-            elif name in _FIELDS:
-                event.fields[_FIELDS[name]] = int(value) if name == "line_number" else value.strip()
-            elif name == "pairs":
-                metadata.update(pairs(value))
-            else:
-                metadata[name] = int(value) if name in _NUMBERS and value.isdecimal() else value.strip()
+        if level and level != "-":
+            put_level(event, level, self.levels.get(level) if self.levels else level_of(level))
+        if more and more != "-":
+            metadata.update(pairs(more))
+        for name, value in zip(fields, values, strict=False):
+            if value and value != "-":
+                event.fields[name] = int(value) if name == "line_number" else value.strip()
+        for name, value in zip(names, values[len(fields) :], strict=True):
+            if value and value != "-":
+                metadata[name] = int(value) if name in NUMBERS and value.isdecimal() else value.strip()
         if self.mentions:
             mention(event)
         return event

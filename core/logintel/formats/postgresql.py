@@ -6,7 +6,8 @@ import re
 from typing import ClassVar, Final
 
 from logintel.event import Event
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 from logintel.timestamps import STAMP
 
 _LEVEL = r"(?P<level>DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|STATEMENT|CONTEXT|QUERY): +"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from logintel.event import Level
-from logintel.formats.patterns import PatternFormat, compiled
+from logintel.formats.alternatives import compiled
+from logintel.formats.patterns import PatternFormat
 from logintel.timestamps import STAMP
 
 
