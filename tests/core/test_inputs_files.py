@@ -342,7 +342,7 @@ def test_encodings(log: Path, reader: Reader, encoding: str, told: str | None) -
     assert reader.once() == ["näxt"]
 
 
-@pytest.mark.parametrize("encoding", ["shift_jis", "gb18030"])
+@pytest.mark.parametrize("encoding", ["shift_jis", "gb18030", "iso2022_jp"])
 def test_double_byte_encodings(log: Path, reader: Reader, encoding: str) -> None:
     reader.settings["encoding"] = encoding
     log.write_bytes("漢字ソ\n表示\n".encode(encoding))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _BOMS: Final = (
@@ -64,17 +65,20 @@ class TextCodec:
         return lines
 
     def _narrow_lines(self, data: bytes) -> Lines:
-        parts = data.split(b"\n")
-        lengths = [len(part) + 1 for part in parts]
-        lengths[-1] -= 1
         damaged: set[int] = set()
-        try:
-            whole = data.decode("ascii" if data.isascii() else self.name)
-            texts = whole.split("\n")
-        except UnicodeDecodeError:
-            texts = []
-        if len(texts) != len(parts):
-            texts, damaged = self._one_by_one(parts)
+        if data.isascii() and _extends_ascii(self.name):
+            texts = data.decode("ascii").split("\n")
+            lengths = [len(text) + 1 for text in texts]
+        else:
+            parts = data.split(b"\n")
+            lengths = [len(part) + 1 for part in parts]
+            try:
+                texts = data.decode(self.name).split("\n")
+            except UnicodeDecodeError:
+                texts = []
+            if len(texts) != len(parts):
+                texts, damaged = self._one_by_one(parts)
+        lengths[-1] -= 1
         if b"\0" in data:
             texts = [text.lstrip("\0") for text in texts]
         if b"\r" in data:
@@ -130,6 +134,13 @@ def is_binary(head: bytes, codec: TextCodec) -> bool:
     A leading run of NULs alone is a hole that a truncated log leaves, and is text.
     """
     return codec.width == 1 and b"\0" in head.lstrip(b"\0")
+
+
+@lru_cache
+def _extends_ascii(name: str) -> bool:
+    """Whether bytes below 128 always mean what they mean in ASCII; in ISO-2022, UTF-7 and EBCDIC they do not."""
+    below = bytes(range(128))
+    return not name.startswith("iso2022") and below.decode(name, "replace") == below.decode("ascii")
 
 
 def _width(name: str) -> int:
