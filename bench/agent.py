@@ -40,8 +40,8 @@ class Agent:
         keys = {"name": source, "type": "application", "paths": [str(path)]}
         bus = {"kafka": {"bootstrap_servers": self._bus.bootstrap_servers}}
         config.write_bytes(orjson.dumps({"bus": bus, "sources": [keys]}))
-        places = ["--config", config, "--data", self._scratch / source]
-        words: list[str | Path] = [*COMMAND, "agent", "run", "--once", *places]
+        places: list[str | Path] = ["--config", config, "--data", self._scratch / source]
+        words = [*COMMAND, "agent", "run", "--once", *places]
         return Run(self._scratch / "agent.cost", words, self._scratch / "agent.log").finish()
 
     async def _differences(self, source: str, before: dict[int, int], workload: Workload, events: int) -> int:
