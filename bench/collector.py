@@ -36,12 +36,13 @@ _FORM: Final = "{:<10} {:>18} {:>26} {:>14} {:>22}"
 
 
 class Round(NamedTuple):
-    """`idle` and `busy` by role; `bulk` and `copy` seconds of the bare loops; `wrong` counts that are not as sent."""
+    """`idle` and `busy` by role; `bulk` and `copy` seconds of the bare loops; `wrong`: counts that are not as sent."""
 
     idle: dict[str, Cost]
     busy: dict[str, Cost]
     bulk: float
     copy: float
+    alerts: int
     wrong: list[str]
 
     def cpu(self, role: str) -> float:
@@ -92,7 +93,7 @@ async def _round(installation: Installation, sources: list[dict[str, Any]], even
         installation.configure(sources)
         idle = {role: installation.collect(role)[0] for role in ROLES}
         installation.send()
-        busy, wrong = {}, []
+        busy, wrong, alerts = {}, [], 0
         bulk = copy = 0.0
         for role in ROLES:
             busy[role], done = installation.collect(role)
@@ -103,9 +104,11 @@ async def _round(installation: Installation, sources: list[dict[str, Any]], even
                 bulk = await bare.bulk(installation, documents)
             elif role == "recorder":
                 copy = await bare.copy(installation, documents)
+            elif role == "alerter":
+                alerts = done["alerts"]
         wrong += await _miscounts(installation, documents, events)
     await run_topics.renew(installation.bus)
-    return Round(idle, busy, bulk, copy, wrong)
+    return Round(idle, busy, bulk, copy, alerts, wrong)
 
 
 def _faults(role: str, done: dict[str, int], events: int) -> list[str]:
@@ -129,7 +132,8 @@ async def _miscounts(installation: Installation, documents: Sequence[Consumed], 
 
 def _tell(number: int, done: Round) -> None:
     parts = ", ".join(f"{role} {done.busy[role].cpu:.1f}" for role in ROLES)
-    print(f"round {number}: CPU s with start: {parts}; {'; '.join(done.wrong) or 'every count is right'}", flush=True)
+    verdict = "; ".join(done.wrong) or "every count is right"
+    print(f"round {number}: CPU s with start: {parts}; {done.alerts} alerts changed; {verdict}", flush=True)
 
 
 def _print(rounds: Sequence[Round], events: int) -> None:
@@ -139,7 +143,8 @@ def _print(rounds: Sequence[Round], events: int) -> None:
             _FORM.format(
                 role,
                 Spread.of(one.cpu(role) for one in rounds).shown(1e6 / events, 1),
-                Spread.of(events / one.seconds(role) for one in rounds).shown(1, 0),
+                # What the notifier takes depends on alerts, not on events.
+                "" if role == "notifier" else Spread.of(events / one.seconds(role) for one in rounds).shown(1, 0),
                 Spread.of(one.busy[role].memory for one in rounds).shown(1 / 1024**2, 0),
                 Spread.of(one.idle[role].cpu for one in rounds).shown(1, 2),
             )

@@ -57,9 +57,9 @@ def _moments(dice: random.Random, events: int) -> Iterator[datetime]:
 def _nginx(events: int) -> Iterator[str]:
     """nginx's predefined log_format `combined` (ngx_http_log_module); 192 bytes with the line end on average."""
     dice = random.Random(1)
-    for number, moment in enumerate(_moments(dice, events)):
+    for moment in _moments(dice, events):
         address = f"10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(256)}"
-        path = f"{dice.choice(_PATHS)}?id={number:08d}"
+        path = f"{dice.choice(_PATHS)}?category={dice.randrange(20):02d}"
         status = dice.choices((200, 304, 404, 500), (90, 5, 4, 1))[0]
         agent = dice.choices(_AGENTS, (43, 32, 20, 5))[0]
         yield (
