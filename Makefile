@@ -8,10 +8,10 @@ CORPUS ?= ../shared/corpus
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test lint corpus test-host bench lock clean
+.PHONY: help run test lint corpus test-host bench bench-collector lock clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(INSTALLED): setup.cfg pyproject.toml requirements.txt packaging/install.sh
 	@$(LOCKED) sh packaging/install.sh $(PYTHON) $(VENV)
@@ -34,11 +34,14 @@ corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=../shared/corpus): run eac
 test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose
 	@$(BIN)/python -m pytest tests/host
 
-bench: $(INSTALLED) ## The agent's cost per event, file to Kafka. KAFKA=host:port, ARGS="--size 1 --rounds 5" for the full workloads
-	@$(BIN)/python bench/run.py --kafka $(KAFKA) $(ARGS)
+bench: $(INSTALLED) ## The agent's cost per event, file to Kafka, beside rsyslog's. ARGS="--size 1 --rounds 5" for the full workloads, KAFKA=host:port
+	@$(BIN)/python bench/run.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)
+
+bench-collector: $(INSTALLED) ## The collector's cost per event by role, beside a bare bulk and a bare COPY. ARGS="--events 100000 --rounds 3"
+	@$(BIN)/python bench/collector.py $(ARGS)
 
 lock: ## Pin what setup.cfg asks for, with hashes, into requirements.txt (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev setup.cfg -o requirements.txt
 
 clean: ## Remove the virtual environment and what runs left behind
-	rm -rf $(VENV) .run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .run .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,120 +1,161 @@
-"""The benchmark: file, agent, real Kafka; CPU of the agent per million events, as medians of interleaved rounds.
+"""The benchmark: file, agent, real Kafka, and rsyslog in turn on the same file; medians of interleaved rounds.
 
-python bench/run.py --kafka HOST:PORT [--size 0.05] [--rounds 3]
+python bench/run.py [--kafka HOST:PORT] [--size 0.05] [--rounds 3] [--only W1,W2,W3]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import secrets
-import statistics
-import subprocess
+import logging
 import sys
 import tempfile
-import time
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import orjson
+import run_topics
+import structlog
+from measured import Cost
+from rsyslog import Rsyslog
+from servers import devstack
+from spread import Spread
 from workloads import WORKLOADS, Workload
 
-from logintel.bus.kafka_consumer import GroupConsumer
+from agent import Agent
 from logintel.bus.topics import INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
 
-_CODE: Final = "import sys; from logintel.main import main; sys.exit(main())"
-
-#: Seconds that the events of one run may take to be read back.
-_PATIENCE: Final = 120.0
+_FORM: Final = "{:<3} {:<9} {:>19} {:>28} {:>18} {:>13} {:>10}"
+_HEAD: Final = _FORM.format("", "", "CPU s per million", "events/s", "MB/s", "peak MiB", "CPU ratio")
 
 
-class Round(NamedTuple):
-    """What one run of the agent cost."""
+class Content(NamedTuple):
+    """A workload as a file; `size` in bytes."""
 
-    cpu: float
-    seconds: float
-    memory: int
+    workload: Workload
+    path: Path
+    events: int
+    size: int
+
+
+class Peer(NamedTuple):
+    """Who is measured on what, and what its runs cost."""
+
+    name: str
+    content: Content
+    run: Callable[[Workload, Path, int], tuple[Cost, int]]
+    costs: list[Cost]
 
 
 def main() -> int:
     """Run it; 1 when an event was lost, doubled or changed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kafka", required=True, metavar="HOST:PORT")
+    args = _arguments()
+    # That there is one broker is no news here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    if args.kafka:
+        return _bench(args, KafkaBusConfig(bootstrap_servers=(args.kafka,)), ours=False)
+    with devstack(args.dir, ["kafka"]) as addresses:
+        return _bench(args, KafkaBusConfig(bootstrap_servers=(addresses["kafka"],)), ours=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kafka", metavar="HOST:PORT", help="a Kafka that runs (default: a devstack in --dir)")
+    parser.add_argument("--dir", type=Path, default=Path(".bench"), help="of the devstack (default: %(default)s)")
     parser.add_argument("--size", type=float, default=0.05, help="part of the full workloads (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
-    bus = KafkaBusConfig(bootstrap_servers=(args.kafka,))
+    parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    names = [workload.name for workload in WORKLOADS]
+    parser.add_argument("--only", type=lambda text: text.split(","), default=names, metavar="W1,…")
+    return parser.parse_args()
+
+
+def _bench(args: argparse.Namespace, bus: KafkaBusConfig, *, ours: bool) -> int:
     asyncio.run(set_up(bus))
-    with tempfile.TemporaryDirectory(prefix="logintel-bench-") as scratch:
-        return _measure(Path(scratch), bus, args.size, args.rounds)
-
-
-def _measure(scratch: Path, bus: KafkaBusConfig, size: float, rounds: int) -> int:
-    costs: dict[str, list[Round]] = {workload.name: [] for workload in WORKLOADS}
-    files: dict[str, tuple[Path, int, int]] = {}
-    for workload in WORKLOADS:
-        path, events = scratch / f"{workload.name}.log", max(100, int(workload.full * size))
-        files[workload.name] = path, events, workload.write(path, events)
     wrong = 0
-    for _ in range(rounds):
-        for workload in WORKLOADS:
-            path, events, _bytes = files[workload.name]
-            source = f"{workload.name}-{secrets.token_hex(4)}"
-            costs[workload.name].append(_send(scratch, bus, path, source))
-            wrong += asyncio.run(_differences(bus, source, workload, events))
-    for name, runs in costs.items():
-        _path, events, written = files[name]
-        cpu, seconds, memory = (statistics.median(values) for values in zip(*runs, strict=True))
-        print(
-            f"{name}: {events} events, {cpu / events * 1e6:.1f} CPU s per million, {events / seconds:,.0f} events/s, "
-            f"{written / seconds / 1e6:.1f} MB/s, {memory / 1024:.0f} MiB at most"
-        )
+    with tempfile.TemporaryDirectory(prefix="logintel-bench-") as scratch, _tidied(bus, ours=ours):
+        peers = list(_peers(args, Path(scratch), bus))
+        starts = _starts(Path(scratch), peers)
+        for number in range(args.rounds):
+            for peer in (*starts, *peers):
+                wrong += _round(peer, number + 1)
+                if ours and peer.name == Agent.name:
+                    asyncio.run(run_topics.renew(bus))
+    _print(peers)
+    for start in starts:
+        print(f"of one event, which is the start: {start.name} {_cpu(start).shown(1, 2)} CPU s, contained in the above")
     print(f"{wrong} events lost, doubled or changed")
     return 1 if wrong else 0
 
 
-def _send(scratch: Path, bus: KafkaBusConfig, path: Path, source: str) -> Round:
-    """One run of the agent from the file's start, as a process of its own, which is what is measured."""
-    config = scratch / "agent.yaml"
-    keys = {"name": source, "type": "application", "paths": [str(path)]}
-    config.write_bytes(
-        orjson.dumps({"bus": {"kafka": {"bootstrap_servers": bus.bootstrap_servers}}, "sources": [keys]})
-    )
-    words = ["agent", "run", "--config", str(config), "--data", str(scratch / source), "--once", "--json"]
-    started = time.monotonic()
-    running = subprocess.Popen([sys.executable, "-c", _CODE, *words], stdout=subprocess.DEVNULL)
-    _pid, status, usage = os.wait4(running.pid, 0)
-    running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode:
-        raise SystemExit(f"the agent ended with {running.returncode}")
-    return Round(usage.ru_utime + usage.ru_stime, time.monotonic() - started, usage.ru_maxrss)
-
-
-async def _differences(bus: KafkaBusConfig, source: str, workload: Workload, events: int) -> int:
-    """Events of the run that are not, in order, what the file says; read until as many came and no more do."""
-    consumer = GroupConsumer(bus, INGESTION.name, f"bench-{secrets.token_hex(6)}")
-    await consumer.start()
-    mark = source.encode()
-    found: list[str] = []
-    quiet = 0
-    deadline = time.monotonic() + _PATIENCE
+@contextmanager
+def _tidied(bus: KafkaBusConfig, *, ours: bool) -> Iterator[None]:
+    """Our Kafka is left empty; in somebody else's log-ingestion there may be what nobody has read yet."""
     try:
-        while quiet < 2 and time.monotonic() < deadline:
-            batches = await consumer.read(20_000, 1.0)
-            values = [r.value for b in batches for r in b.records if r.value is not None and mark in r.value]
-            found += (_raw(orjson.loads(value)) for value in values)
-            quiet = 0 if batches or len(found) < events else quiet + 1
+        yield
     finally:
-        await consumer.stop()
-    pairs = zip(chain(found, [None] * events), workload.lines(events), strict=False)
-    return sum(raw != line for raw, line in pairs) + max(0, len(found) - events)
+        if ours:
+            asyncio.run(run_topics.renew(bus))
+        else:
+            print(f"{INGESTION.name} keeps what the agent has sent for {INGESTION.days} days, unless you delete it")
 
 
-def _raw(event: dict[str, Any]) -> str:
-    return str(event["raw_log"])
+def _peers(args: argparse.Namespace, scratch: Path, bus: KafkaBusConfig) -> Iterator[Peer]:
+    agent, rsyslog = Agent(scratch, bus), Rsyslog(scratch, bus)
+    for workload in WORKLOADS:
+        if workload.name not in args.only:
+            continue
+        path, events = scratch / f"{workload.name}.log", max(100, int(workload.full * args.size))
+        content = Content(workload, path, events, workload.write(path, events))
+        print(f"{workload.name}: {events:,} events, {content.size / events:.1f} bytes on average", flush=True)
+        yield Peer(agent.name, content, agent.run, [])
+        reason = rsyslog.missing(workload)
+        if reason is None:
+            yield Peer(rsyslog.name, content, rsyslog.run, [])
+        else:
+            print(f"{workload.name}: rsyslog is left out: {reason}", flush=True)
+
+
+def _starts(scratch: Path, peers: Sequence[Peer]) -> list[Peer]:
+    """The same with a file of one event, once for each peer."""
+    path = scratch / "one.log"
+    first = [peer for peer in peers if peer.content.workload is peers[0].content.workload]
+    size = first[0].content.workload.write(path, 1)
+    return [peer._replace(content=Content(peer.content.workload, path, 1, size), costs=[]) for peer in first]
+
+
+def _round(peer: Peer, number: int) -> int:
+    workload, path, events, _size = peer.content
+    cost, wrong = peer.run(workload, path, events)
+    peer.costs.append(cost)
+    what = f"round {number}: {workload.name} {peer.name}, {events:,} events"
+    print(f"{what}: {cost.cpu:.2f} CPU s, {cost.seconds:.1f} s, {wrong} wrong", flush=True)
+    return wrong
+
+
+def _cpu(peer: Peer) -> Spread:
+    return Spread.of(cost.cpu for cost in peer.costs)
+
+
+def _print(peers: Sequence[Peer]) -> None:
+    """Medians, with the least and the most of the rounds; the ratio to rsyslog of the same rounds."""
+    print(_HEAD)
+    cpu = {(peer.content.workload.name, peer.name): _cpu(peer) for peer in peers}
+    for peer in peers:
+        workload, _path, events, size = peer.content
+        mine, other = cpu[workload.name, peer.name], cpu.get((workload.name, Rsyslog.name))
+        print(
+            _FORM.format(
+                workload.name,
+                peer.name,
+                mine.shown(1e6 / events, 1),
+                Spread.of(events / cost.seconds for cost in peer.costs).shown(1, 0),
+                Spread.of(size / cost.seconds for cost in peer.costs).shown(1e-6, 1),
+                Spread.of(cost.memory for cost in peer.costs).shown(1 / 1024**2, 0),
+                f"{mine.median / other.median:.2f}" if other else "",
+            )
+        )
 
 
 if __name__ == "__main__":

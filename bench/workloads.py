@@ -11,18 +11,23 @@ from typing import Final, NamedTuple
 import orjson
 
 _START: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
+#: Milliseconds between two events, at most; half of it on average.
+_PAUSE: Final = 40
 _PATHS: Final = (
     "/",
     "/cart",
+    "/login",
     "/api/v1/orders",
     "/api/v1/products/search",
-    "/static/app.js",
-    "/login",
+    "/static/js/app.js",
     "/images/logo.png",
 )
+_REFERRERS: Final = ("-", "-", "-", "https://www.example.com/")
 _AGENTS: Final = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:138.0) Gecko/20100101 Fire",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:138.0) Gecko/20100101 Firefox/138.0",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/136.0 Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_4 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1",
+    "kube-probe/1.32",
 )
 _TEXTS: Final = ("order accepted", "payment authorised", "cart recalculated", "stock reserved", "session renewed")
 _TRACE: Final = 20
@@ -42,23 +47,32 @@ class Workload(NamedTuple):
         return path.stat().st_size
 
 
+def _moments(dice: random.Random, events: int) -> Iterator[datetime]:
+    moment = _START
+    for _ in range(events):
+        yield moment
+        moment += timedelta(milliseconds=dice.randrange(_PAUSE + 1))
+
+
 def _nginx(events: int) -> Iterator[str]:
+    """nginx's predefined log_format `combined` (ngx_http_log_module); 192 bytes with the line end on average."""
     dice = random.Random(1)
-    for number in range(events):
-        moment = _START + timedelta(milliseconds=20 * number)
+    for moment in _moments(dice, events):
         address = f"10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(256)}"
-        request = f"{dice.choice(('GET', 'GET', 'GET', 'POST'))} {dice.choice(_PATHS)}?id={number:08d} HTTP/1.1"
+        path = f"{dice.choice(_PATHS)}?category={dice.randrange(20):02d}"
         status = dice.choices((200, 304, 404, 500), (90, 5, 4, 1))[0]
+        agent = dice.choices(_AGENTS, (43, 32, 20, 5))[0]
         yield (
-            f'{address} - - [{moment:%d/%b/%Y:%H:%M:%S} +0000] "{request}" {status} {dice.randrange(100, 90000)}'
-            f' "-" "{dice.choice(_AGENTS)}"'
+            f"{address} - - [{moment:%d/%b/%Y:%H:%M:%S} +0000] "
+            f'"{dice.choice(("GET", "GET", "GET", "POST"))} {path} HTTP/1.1" {status} {dice.randrange(100, 90000)} '
+            f'"{dice.choice(_REFERRERS)}" "{agent}"'
         )
 
 
 def _json(events: int) -> Iterator[str]:
+    """One JSON object a line, as a structured logger writes it; 354 bytes with the line end on average."""
     dice = random.Random(2)
-    for number in range(events):
-        moment = _START + timedelta(milliseconds=20 * number)
+    for number, moment in enumerate(_moments(dice, events)):
         yield orjson.dumps(
             {
                 "timestamp": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z",
@@ -68,15 +82,16 @@ def _json(events: int) -> Iterator[str]:
                 "message": f"{dice.choice(_TEXTS)} in {dice.randrange(900)} ms for customer {dice.randrange(10**6)}",
                 "trace_id": f"{dice.getrandbits(128):032x}",
                 "span_id": f"{dice.getrandbits(64):016x}",
-                "order": {"id": number, "total": dice.randrange(100, 99999) / 100, "currency": "EUR"},
+                "service": "checkout",
+                "order": {"id": 10**9 + number, "total": dice.randrange(100, 99999) / 100, "currency": "EUR"},
             }
         ).decode()
 
 
 def _java(events: int) -> Iterator[str]:
+    """Logback's usual pattern; every 20th event has a trace of 20 lines."""
     dice = random.Random(3)
-    for number in range(events):
-        moment = _START + timedelta(milliseconds=20 * number)
+    for number, moment in enumerate(_moments(dice, events)):
         failed = number % 20 == 0
         head = (
             f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} {'ERROR' if failed else 'INFO '} "
