@@ -36,13 +36,16 @@ _FORM: Final = "{:<10} {:>18} {:>26} {:>14} {:>22}"
 
 
 class Round(NamedTuple):
-    """`idle` and `busy` by role; `bulk` and `copy` seconds of the bare loops; `wrong`: counts that are not as sent."""
+    """`idle` and `busy` by role; `bulk` and `copy` seconds of the bare loops.
+
+    `told`: notifications, one for each channel of each alert; `wrong`: counts that are not as sent.
+    """
 
     idle: dict[str, Cost]
     busy: dict[str, Cost]
     bulk: float
     copy: float
-    alerts: int
+    told: int
     wrong: list[str]
 
     def cpu(self, role: str) -> float:
@@ -93,7 +96,7 @@ async def _round(installation: Installation, sources: list[dict[str, Any]], even
         installation.configure(sources)
         idle = {role: installation.collect(role)[0] for role in ROLES}
         installation.send()
-        busy, wrong, alerts = {}, [], 0
+        busy, wrong, told = {}, [], 0
         bulk = copy = 0.0
         for role in ROLES:
             busy[role], done = installation.collect(role)
@@ -104,11 +107,11 @@ async def _round(installation: Installation, sources: list[dict[str, Any]], even
                 bulk = await bare.bulk(installation, documents)
             elif role == "recorder":
                 copy = await bare.copy(installation, documents)
-            elif role == "alerter":
-                alerts = done["alerts"]
+            elif role == "notifier":
+                told = done["told"]
         wrong += await _miscounts(installation, documents, events)
     await run_topics.renew(installation.bus)
-    return Round(idle, busy, bulk, copy, alerts, wrong)
+    return Round(idle, busy, bulk, copy, told, wrong)
 
 
 def _faults(role: str, done: dict[str, int], events: int) -> list[str]:
@@ -133,7 +136,7 @@ async def _miscounts(installation: Installation, documents: Sequence[Consumed], 
 def _tell(number: int, done: Round) -> None:
     parts = ", ".join(f"{role} {done.busy[role].cpu:.1f}" for role in ROLES)
     verdict = "; ".join(done.wrong) or "every count is right"
-    print(f"round {number}: CPU s with start: {parts}; {done.alerts} alerts changed; {verdict}", flush=True)
+    print(f"round {number}: CPU s with start: {parts}; {done.told} notifications; {verdict}", flush=True)
 
 
 def _print(rounds: Sequence[Round], events: int) -> None:
@@ -151,6 +154,8 @@ def _print(rounds: Sequence[Round], events: int) -> None:
         )
     total = Spread.of(sum(one.cpu(role) for role in ROLES) for one in rounds)
     print(_FORM.format("all", total.shown(1e6 / events, 1), "", "", ""))
+    told = Spread.of(one.cpu("notifier") / max(one.told, 1) for one in rounds).shown(1e3, 2)
+    print(f"notifier: {told} CPU ms per notification; how many there are depends on the rules")
     for role, bare_one in (("indexer", "bulk"), ("recorder", "copy")):
         seconds = [getattr(one, bare_one) for one in rounds]
         speed = Spread.of(events / one for one in seconds).shown(1, 0)

@@ -100,7 +100,8 @@ class Rsyslog:
         if checked.returncode == 0:
             return None
         lines = [line for line in checked.stderr.splitlines() if "could not load module" in line]
-        return (lines or checked.stderr.splitlines() or ["its configuration does not load"])[0]
+        first = (lines or checked.stderr.splitlines() or ["its configuration does not load"])[0]
+        return first.partition(", errors:")[0]
 
     def run(self, workload: Workload, path: Path, events: int) -> tuple[Cost, int]:
         """What one run cost, and how many events are missing, too many or not parsed."""
