@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from logintel.batch import Batch
 from logintel.bus import Record
-from logintel.event import MAX_ENCODED, Encoder, Envelope, Event, TimestampOrigin
+from logintel.encoder import Encoder
+from logintel.event import MAX_ENCODED, Envelope, Event, TimestampOrigin
 from logintel.identity import counted, identify
+from logintel.written import Written
 from logintel_agent.checkpoint import Mark
 
 #: Tag of an event that was too long to be sent whole.
@@ -31,7 +33,8 @@ def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> tuple[list[Record]
             stamp, origin, shown = event.timestamp, "previous", "record"
         value = encoder.encode(event, stamp, shown, log_id)
         if len(value) > MAX_ENCODED:
-            value = _fitting(event, stamp, shown, log_id, encoder)
+            whole = event.event() if isinstance(event, Written) else event
+            value = _fitting(whole, stamp, shown, log_id, encoder)
         records.append(Record(value, stream, seq))
     return records, replace(mark, cursor=batch.cursor, count=mark.count + len(batch.events), stamp=stamp, origin=origin)
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from logintel.event import Event, Json
 from logintel.identity import Span
+from logintel.written import Written
 
 #: Small JSON that only its source understands: where to go on reading a stream.
 Cursor: TypeAlias = Json
@@ -32,7 +33,7 @@ class Batch:
     With it a source announces a new stream, or records a cut that the bytes alone would not repeat.
     """
 
-    events: Sequence[Event]
+    events: Sequence[Event | Written]
     cursor: Cursor
     stream: str
     spans: Sequence[Span] | None = None

@@ -15,13 +15,15 @@ from typing import BinaryIO, Final
 
 import orjson
 
-from logintel.event import Encoder, Envelope, Event, TimestampOrigin, decode
+from logintel.encoder import Encoder
+from logintel.event import Envelope, Event, TimestampOrigin, decode
 from logintel.formats import Format, Reading
 from logintel.identity import identify
 from logintel.inputs.files.decoding import events_of
 from logintel.inputs.files.records import Stretch, records
 from logintel.inputs.files.text import TextCodec, codec_of
 from logintel.refused import Refused
+from logintel.written import Written
 
 EXAMPLES: Final = """
 logintel parse /var/log/syslog
@@ -125,7 +127,7 @@ class _Output:
             place = line + first + 1, line + last + 1
             yield b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *place, orjson.dumps(event.format))
 
-    def _verdict(self, event: Event) -> tuple[str, TimestampOrigin]:
+    def _verdict(self, event: Event | Written) -> tuple[str, TimestampOrigin]:
         if event.timestamp is None:
             return self._stamp, self._origin
         self._stamp, self._origin = event.timestamp, "previous"

@@ -14,7 +14,8 @@ import asyncpg
 import pytest
 
 from logintel.bus import Record, Stored
-from logintel.event import Encoder, Envelope, Event
+from logintel.encoder import Encoder
+from logintel.event import Envelope, Event
 from logintel.formats import Reading
 from logintel.hooks import load_plugins
 from logintel.identity import identify, source_id

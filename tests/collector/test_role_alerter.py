@@ -24,7 +24,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from structlog.testing import capture_logs
 
 from logintel.bus import Record, Stored
-from logintel.event import Encoder, Envelope, Event
+from logintel.encoder import Encoder
+from logintel.event import Envelope, Event
 from logintel.identity import identify, source_id
 from logintel_collector.alert import Notification
 from logintel_collector.alerter import Alerter

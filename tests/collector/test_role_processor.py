@@ -23,7 +23,8 @@ from aiokafka.errors import KafkaError
 from logintel.bus import Record, kafka_lz4
 from logintel.bus.kafka_consumer import Consumed
 from logintel.config.shared import KafkaBusConfig
-from logintel.event import Encoder, Envelope, Event
+from logintel.encoder import Encoder
+from logintel.event import Envelope, Event
 from logintel.identity import identify
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Processor

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from logintel.bus import Record, Stored
-from logintel.event import Encoder, Envelope, Event
+from logintel.encoder import Encoder
+from logintel.event import Envelope, Event
 from logintel.formats import Reading
 from logintel.formats.syslog import SyslogFormat
 from logintel.identity import counted, identify

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logintel.event import Encoder, Envelope, Event, Json, decode
+from logintel.encoder import Encoder
+from logintel.event import Envelope, Event, Json, decode
 from logintel.identity import identify
 
 STAMP = "2026-11-22T10:00:00.000000Z"

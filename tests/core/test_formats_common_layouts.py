@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logintel.event import Event
-from logintel.formats import Reading
+from logintel.encoder import Encoder
+from logintel.event import Envelope, Event, Json, decode
+from logintel.formats import Format, Reading, decode_records, write_records
 from logintel.formats.access import AccessFormat
+from logintel.formats.auto import AutoFormat
 from logintel.formats.java import JavaFormat
+from logintel.formats.json import JsonFormat
 from logintel.formats.patterns import PatternFormat
+from logintel.written import Written
 
 READING = Reading(UTC, datetime(2026, 3, 3, tzinfo=UTC))
 JAVA = (
@@ -22,6 +27,14 @@ JAVA = (
 ACCESS = (
     '10.0.0.1 - - [02/Mar/2026:08:00:00 +0000] "GET /a?b=1 HTTP/1.1" 200 512 "-" "curl/8.0"',
     '10.0.0.1 - bob [02/Mar/2026:08:00:00 +0000] "POST /a HTTP/1.0" 404 - "https://shop.example/" "Mozilla/5.0 (X11)"',
+)
+JSON = (
+    (
+        '{"timestamp":"2026-03-02T08:00:00.020Z","level":"INFO","logger":"c.e.App","thread":"main","message":"accepted",'
+        '"trace_id":"5b8efff798038103","order":{"id":7,"total":12.50,"currency":"EUR"},"ok":true,"note":null}'
+    ),
+    '{"ts": "2026-03-02 08:00:00,020", "level": "WARN", "msg": "low", "lineno": 42, "source": "x", "n": -1, "more": {}}',
+    '{"time":1772438400.02,"severity":"error","message":"no","tags":["a","b"]}',
 )
 
 
@@ -56,3 +69,32 @@ def test_access(line: str) -> None:
         assert isinstance(extra, list)
         assert longer.metadata == {**event.metadata, "extra": [*extra, "more"]}
         assert longer.timestamp == event.timestamp
+
+
+ENVELOPE = Envelope("5a2b", {"source": "shop", "host": "web1"}, ("eu",))
+CLASHING = Envelope("5a2b", {"source": "shop", "status": 1, "logger": "x", "order": "y"})
+
+
+@given(
+    st.sampled_from([AccessFormat, JavaFormat, JsonFormat, AutoFormat]),
+    st.lists(damaged((*ACCESS, *JAVA, *JSON), ' []-:"\n\r.(|0A\\é{}'), max_size=4),
+    st.sampled_from([ENVELOPE, CLASHING]),
+)
+def test_what_a_format_writes_is_what_it_decodes(make: type[Format], lines: list[str], envelope: Envelope) -> None:
+    encoder = Encoder(envelope, {"log_file": "/var/log/x.log"})
+    written, _ = write_records(make(), lines, READING)
+    events, _ = decode_records(make(), lines, READING)
+    for one, other in zip(written, events, strict=True):
+        assert (one.event() if isinstance(one, Written) else one) == other
+        assert as_read(encoder, one) == as_read(encoder, other)
+
+
+def as_read(encoder: Encoder, event: Event | Written) -> dict[str, Json]:
+    return decode(encoder.encode(event, "2026-03-02T08:00:00.000000Z", "record", "id"))
+
+
+@pytest.mark.parametrize(("make", "line"), [(AccessFormat, ACCESS[0]), (JavaFormat, JAVA[0]), (JsonFormat, JSON[0])])
+def test_common_lines_are_written(make: type[Format], line: str) -> None:
+    """The second time at the latest: a format may have to see one first."""
+    entries = make().write([line, line], READING)
+    assert isinstance(entries[1], Written)

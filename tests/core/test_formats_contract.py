@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logintel.event import PARSED_FIELDS, Encoder, Envelope
+from logintel.encoder import Encoder
+from logintel.event import PARSED_FIELDS, Envelope
 from logintel.formats import Format, Reading, decode_records
 from logintel.formats.builtin import formats
 

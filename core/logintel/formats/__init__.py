@@ -13,6 +13,7 @@ from datetime import datetime, tzinfo
 from typing import ClassVar, Protocol, TypeAlias, cast
 
 from logintel.event import UNPARSED, Event
+from logintel.written import Written
 
 #: What a record decodes to: one event, several (a record that holds a list), or None where it is not of this format.
 Decoded: TypeAlias = "Event | tuple[Event, ...] | None"
@@ -51,6 +52,10 @@ class Format(ABC):
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         """One entry per record, in order. Never raises for any text."""
 
+    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
+        """The same as `decode`; a format that can write JSON for common records itself does so here."""
+        return self.decode(records, reading)
+
     @abstractmethod
     def framer(self) -> Framer:
         """A new framer for one stream of this format."""
@@ -79,14 +84,29 @@ def decode_records(format_: Format, records: Sequence[str], reading: Reading) ->
     A record that is not of the format is an event all the same, which keeps its text as raw and message, has the tag
     `_unparsed`, and metadata.parse_error says why.
     """
-    decoded = format_.decode(records, reading)
-    if all(decoded) and tuple not in map(type, decoded):
-        return cast("list[Event]", decoded), range(len(decoded))  # nearly always; checked without a step per record
-    events: list[Event] = []
+    events, numbers = _each(format_.decode(records, reading), records, format_.name)
+    return cast("Sequence[Event]", events), numbers
+
+
+def write_records(
+    format_: Format, records: Sequence[str], reading: Reading
+) -> tuple[Sequence[Event | Written], Sequence[int]]:
+    """The same as `decode_records`, with events written where the format can."""
+    return _each(format_.write(records, reading), records, format_.name)
+
+
+def _each(
+    decoded: Sequence[Decoded | Written], records: Sequence[str], name: str
+) -> tuple[Sequence[Event | Written], Sequence[int]]:
+    if all(decoded) and tuple not in map(type, decoded):  # nearly always; checked without a step per record
+        return cast("Sequence[Event | Written]", decoded), range(len(decoded))
+    events: list[Event | Written] = []
     numbers: list[int] = []
     for number, (record, entry) in enumerate(zip(records, decoded, strict=True)):
-        found = entry or _unparsed(record, format_.name)
-        events += found if isinstance(found, tuple) else (found,)
+        if isinstance(entry, Event | Written):
+            events.append(entry)
+        else:
+            events += entry or (_unparsed(record, name),)
         numbers += [number] * (len(events) - len(numbers))
     return events, numbers
 

@@ -6,14 +6,17 @@ stream of one format costs one attempt per record. What no format knows is plain
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Final
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, TypeAlias, cast
 
 from logintel.formats import Decoded, Format, Framer, Reading
 from logintel.framing import StackTraces
+from logintel.written import Written
 
 #: So many records tell what a stream looks like: the others need not be tried by every format.
 _SAMPLE: Final = 50
+#: Has a format decode or write some records.
+_Ask: TypeAlias = "Callable[[Format, Sequence[str]], Sequence[Decoded | Written]]"
 
 
 class AutoFormat(Format):
@@ -29,23 +32,30 @@ class AutoFormat(Format):
         return StackTraces()
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
-        if self._leader is None and len(records) > _SAMPLE:
-            return [*self._decode(records[:_SAMPLE], reading), *self._decode(records[_SAMPLE:], reading)]
-        return self._decode(records, reading)
+        # What only `decode` is asked for holds no written events.
+        return cast("list[Decoded]", self._sampled(records, lambda form, some: form.decode(some, reading)))
 
-    def _decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
-        decoded: list[Decoded] = [None] * len(records)
+    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
+        return self._sampled(records, lambda form, some: form.write(some, reading))
+
+    def _sampled(self, records: Sequence[str], ask: _Ask) -> Sequence[Decoded | Written]:
+        if self._leader is None and len(records) > _SAMPLE:
+            return [*self._tried(records[:_SAMPLE], ask), *self._tried(records[_SAMPLE:], ask)]
+        return self._tried(records, ask)
+
+    def _tried(self, records: Sequence[str], ask: _Ask) -> Sequence[Decoded | Written]:
+        decoded: list[Decoded | Written] = [None] * len(records)
         left: Sequence[int] = range(len(records))
         best, most = None, 0
         for format_ in self._order():
             if not left:
                 break
-            entries = format_.decode(records if len(left) == len(records) else [records[n] for n in left], reading)
+            entries = ask(format_, records if len(left) == len(records) else [records[n] for n in left])
             still = [] if all(entries) else [place for place, entry in zip(left, entries, strict=True) if not entry]
             if len(left) - len(still) > most:
                 best, most = format_, len(left) - len(still)
             if len(entries) == len(records):
-                decoded = entries
+                decoded = list(entries)
             else:
                 for place, entry in zip(left, entries, strict=True):
                     decoded[place] = entry

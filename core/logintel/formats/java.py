@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Final
+from collections.abc import Sequence
+from typing import ClassVar, Final, get_args
 
-from logintel.event import Event
+from logintel.event import Event, Level
+from logintel.formats import Decoded, Reading
 from logintel.formats.alternatives import compiled
-from logintel.formats.facts import mention
+from logintel.formats.facts import may_mention, mention
 from logintel.formats.patterns import PatternFormat, follow
 from logintel.levels import ANY, WORDS, put_level
-from logintel.timestamps import STAMP, Clock
+from logintel.timestamps import STAMP, Clock, clock
+from logintel.written import Written, plain_json
 
 _TIME: Final = rf"(?P<time>{STAMP})"
 _LEVEL: Final = rf"(?P<level>(?:{ANY})\b)"
@@ -27,6 +30,9 @@ _NEEDS: Final = (
     *("NOTICE", "CRIT", "ALERT", "EMERG", "OFF"),
 )
 _LEVELS: Final = {word: level for word, level in WORDS.items() if any(need in word for need in _NEEDS)}
+#: Levels that need no translation.
+_SAME: Final = frozenset(get_args(Level))
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 #: The two layouts that most programs use, where no earlier one of JavaFormat fits: `TIME LEVEL [thread] logger - text`,
 #: `TIME [thread] LEVEL logger - text`.
 _COMMON: Final = re.compile(
@@ -79,8 +85,28 @@ class JavaFormat(PatternFormat):
         rf"{_LEVEL} +{_THREAD} {_TIME} (?P<file>(?P<class_>[\w$.]+?)\.\w{{1,6}}):(?P<line_number>[0-9]+) - {_MESSAGE}",
     )
 
+    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
+        instant = clock(reading)
+        return [_written(record, instant) or self._decode(record, instant) for record in records]
+
     def _decode(self, record: str, instant: Clock) -> Event | None:
         return _common(record, instant) or super()._decode(record, instant)
+
+
+def _written(record: str, instant: Clock) -> Written | None:
+    """A line of _COMMON that mentions nothing."""
+    match = _COMMON.fullmatch(record)
+    if match is None:
+        return None
+    time, level, thread, thread_first, level_behind, logger, message = match.groups()
+    word, name = level or level_behind, thread or thread_first
+    raw, stamp = plain_json(record), instant.text(time)
+    if raw is None or stamp is None or word not in _SAME or name[0] in " -" or name[-1] == " ":
+        return None
+    if message in ("", "-") or "=" in message or may_mention(message):
+        return None
+    said = f',"level":"{word}","message":"{message}","parsed_fields":{{"thread":"{name}","class":"{logger}"}}'
+    return Written(raw, stamp, said, "", _NO_NAMES, "java")
 
 
 def _common(record: str, instant: Clock) -> Event | None:

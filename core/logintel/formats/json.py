@@ -14,14 +14,19 @@ import orjson
 from logintel.event import Event
 from logintel.formats import Decoded, Format, Framer, Reading
 from logintel.formats.json_keys import FIELDS, HOLDERS, LEVELS, MESSAGES, NUMBERS, TIMES, Plan
+from logintel.formats.json_shape import Shape
 from logintel.framing import StackTraces
 from logintel.levels import level_of
 from logintel.timestamps import Clock, clock
+from logintel.written import Written
 
 #: Levels that need no translation.
 _SAME: Final = ("INFO", "DEBUG", "WARN", "ERROR", "FATAL")
 #: Plans that are remembered: one for each sequence of member names that was seen.
 _PLANS: Final = 2_000
+#: Shapes that are tried on each record, and records of none of them in a row after which none is tried any more.
+_SHAPES: Final = 4
+_SHAPELESS: Final = 200
 
 
 class JsonFormat(Format):
@@ -29,6 +34,8 @@ class JsonFormat(Format):
 
     def __init__(self) -> None:
         self._plans: dict[tuple[str, ...], Plan] = {}
+        self._shapes: list[Shape] = []
+        self._shapeless = 0
 
     def framer(self) -> Framer:
         return StackTraces()
@@ -36,6 +43,32 @@ class JsonFormat(Format):
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)
         return [self.event_of(record, instant) for record in records]
+
+    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
+        instant = clock(reading)
+        return [self._written(record, instant) for record in records]
+
+    def _written(self, record: str, instant: Clock) -> Event | Written | None:
+        """Written where the record is of a shape that is known; new shapes are learnt, until they are of no use."""
+        for shape in self._shapes:
+            if (written := shape.write(record, instant)) is not None:
+                self._shapeless = 0
+                return written
+        if self._shapeless < _SHAPELESS:
+            self._shapeless += 1
+            if len(self._shapes) < _SHAPES:
+                self._learn(record)
+        else:
+            self._shapes.clear()
+        return self.event_of(record, instant)
+
+    def _learn(self, record: str) -> None:
+        try:
+            body = orjson.loads(record)
+        except (orjson.JSONDecodeError, RecursionError):
+            return
+        if isinstance(body, dict) and (shape := Shape.of(record, body, self._plan(tuple(body)))) is not None:
+            self._shapes.append(shape)
 
     def event_of(self, record: str, instant: Clock) -> Event | None:
         """The event of one record; None where it is no object."""
@@ -52,12 +85,7 @@ class JsonFormat(Format):
 
     def event(self, record: str, body: dict[str, Any], instant: Clock) -> Event:
         """The event of a decoded object; takes what it knows out of `body`, which becomes the metadata."""
-        names = tuple(body)
-        plan = self._plans.get(names)
-        if plan is None:
-            if len(self._plans) >= _PLANS:
-                self._plans.clear()
-            plan = self._plans[names] = Plan.of(names)
+        plan = self._plan(tuple(body))
         event = Event(record, "", None, None, {}, body, [], self.name)
         if plan.times:
             key = plan.times[0]
@@ -91,6 +119,14 @@ class JsonFormat(Format):
             if (inner := body.get(key)).__class__ is dict:
                 _look_inside(event, inner, instant)
         return event
+
+    def _plan(self, names: tuple[str, ...]) -> Plan:
+        plan = self._plans.get(names)
+        if plan is None:
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            plan = self._plans[names] = Plan.of(names)
+        return plan
 
 
 def _take_time(event: Event, body: dict[str, Any], keys: tuple[str, ...], instant: Clock) -> None:
