@@ -79,6 +79,8 @@ STAMP: Final = (
 _COMPILED: Final = tuple(re.compile(layout, re.IGNORECASE if "?P<b>" in layout else 0) for layout in _LAYOUTS)
 #: Before a fraction, where a stamp has one.
 _POINTS: Final = (".", ",")
+#: What a fraction of so many digits lacks.
+_ZEROS: Final = ("000000", "00000", "0000", "000", "00", "0", "")
 _EPOCH: Final = re.compile(r"([0-9]{10})([0-9]{0,9})(?:[.,]([0-9]{1,9})0*)?")
 #: Stamps that are remembered per zone and reference; the memory is emptied when it is full.
 _REMEMBERED: Final = 20_000
@@ -106,8 +108,8 @@ class Clock:
             utc = text[-1] == "Z"
             fraction = text[20:-1] if utc else text[20:]
             start = self._seconds.get(f"{text[:19]}Z" if utc else text[:19])
-            if start and len(fraction) <= 9 and fraction.isdecimal() and fraction.isascii():
-                return f"{start}{f'{fraction}00000'[:6]}Z"
+            if start and len(fraction) <= 6 and fraction.isdecimal() and fraction.isascii():
+                return f"{start}{fraction}{_ZEROS[len(fraction)]}Z"
         found = self._read(text)
         stamp = found[0] if found and found[1] == len(text) else None
         if len(self._texts) >= _REMEMBERED:

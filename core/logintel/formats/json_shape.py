@@ -6,6 +6,9 @@ What stands between the members' quotes is JSON already and is copied, where rea
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from itertools import filterfalse, groupby
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, get_args
 
 from logintel.event import Level
@@ -14,9 +17,10 @@ from logintel.timestamps import Clock
 from logintel.written import Written, plain_json
 
 _SAME: Final = frozenset(get_args(Level))
-#: How a member's value looks, by its type. Numbers so long that no reader changes them; what is longer has no shape.
+#: How a member's value looks, by its type; a text with an escape in it is told by plain_json. Numbers so long that no
+#: reader changes them; what is longer has no shape.
 _VALUES: Final = {
-    str: r'"[^"\\]*+"',
+    str: r'"[^"]*"',
     int: r"-?(?:0|[1-9][0-9]{0,14}+)(?![0-9.eE])",
     float: r"-?(?:0|[1-9][0-9]{0,8}+)\.[0-9]{1,6}+(?![0-9eE])",
     bool: r"(?:true|false)",
@@ -31,30 +35,51 @@ class _NoShape(Exception):
     """Something of the record cannot be told by a pattern."""
 
 
+class _Places(NamedTuple):
+    """Which member is what; `fields` from a member's name to the parsed field's."""
+
+    time: str | None
+    level: str | None
+    message: str | None
+    fields: dict[str, str]
+
+    def taken(self, name: str) -> bool:
+        """Whether the member does not stay in the metadata."""
+        return name in self.fields or name in (self.time, self.level, self.message)
+
+
 class Shape(NamedTuple):
-    """`time`, `level` and `message` are numbers of groups (0: there is none); `said` and `own` are texts with a place
-    for each of `said_groups` and `own_groups`; `quotes` stand in each record."""
+    """What lines of one logger have in common.
+
+    pattern  matches them; its groups are the members that are not metadata, and each run of those that are
+    quotes   how many there are in each
+    time     index of the group of the time, of the level; None: it says none
+    level
+    texts    indices of groups that must not be empty
+    said     a text with a place for each of the groups `put`; of the groups `runs` the metadata consists
+    names    of the metadata
+    """
 
     pattern: re.Pattern[str]
     quotes: int
-    time: int
-    level: int
-    message: int
-    needed: tuple[int, ...]
+    time: int | None
+    level: int | None
+    texts: tuple[int, ...]
     said: str
-    said_groups: tuple[int, ...]
-    own: str
-    own_groups: tuple[int, ...]
+    put: Callable[[Sequence[str]], object]
+    runs: tuple[int, ...]
     names: frozenset[str]
 
     @classmethod
     def of(cls, record: str, body: dict[str, Any], plan: Plan) -> Shape | None:
         """The shape of a record that decodes to `body`; None: it has none."""
         try:
-            for separators in _SEPARATORS:
-                pattern = re.compile(_object(body, *separators, top=True))
+            places = _places(body, plan)
+            for comma, colon in _SEPARATORS:
+                groups, text = _groups(body, places, comma, colon)
+                pattern = re.compile(text)
                 if pattern.fullmatch(record):
-                    return _shape(pattern, record, body, plan)
+                    return _shape(pattern, record, body, places, groups)
         except _NoShape:
             pass
         return None
@@ -62,62 +87,89 @@ class Shape(NamedTuple):
     def write(self, record: str, instant: Clock) -> Written | None:
         """A record of this shape; None: it is of another."""
         match = self.pattern.fullmatch(record)
-        if match is None:
+        if match is None or (raw := plain_json(record, self.quotes)) is None:
             return None
-        values = match.groups("")
-        stamp = instant.text(values[self.time - 1][1:-1]) if self.time else None
-        raw = plain_json(record, self.quotes)
-        if raw is None or (self.time and stamp is None) or (self.level and values[self.level - 1][1:-1] not in _SAME):
+        values = match.groups()
+        stamp = None
+        if self.time is not None and (stamp := instant.text(values[self.time])) is None:
             return None
-        for number in self.needed:
-            if values[number - 1] == '""':
+        if self.level is not None and values[self.level] not in _SAME:
+            return None
+        for place in self.texts:
+            if not values[place]:
                 return None
-        said = self.said % match.group(0, 0, *self.said_groups)[2:]  # always a tuple
-        own = self.own % match.group(0, 0, *self.own_groups)[2:]
-        return Written(raw, stamp, said, own, self.names, "json")
+        own = f",{values[self.runs[0]]}" if len(self.runs) == 1 else "".join([f",{values[run]}" for run in self.runs])
+        return Written(raw, stamp, self.said % self.put(values), own, self.names, "json")
 
 
-def _object(body: dict[str, Any], comma: str, colon: str, *, top: bool) -> str:
-    """A pattern for such objects, with a group for each member of the outermost one."""
-    members = []
-    for name, value in body.items():
-        if not _KEY.fullmatch(name):
-            raise _NoShape
-        text = _object(value, comma, colon, top=False) if type(value) is dict else _VALUES.get(type(value))
-        if text is None:
-            raise _NoShape
-        members.append(f'"{re.escape(name)}"{colon}{f"({text})" if top else text}')
-    return rf"\{{{comma.join(members)}\}}"
-
-
-def _shape(pattern: re.Pattern[str], record: str, body: dict[str, Any], plan: Plan) -> Shape:
-    """Which members go where, as JsonFormat.event has it where each is what it is named for."""
-    number = {name: place for place, name in enumerate(body, 1)}
+def _places(body: dict[str, Any], plan: Plan) -> _Places:
+    """As JsonFormat.event has it where each member is what it is named for."""
     time, level, message = (names[0] if names else None for names in (plan.times, plan.levels, plan.messages))
     special = [name for name in (time, level, message) if name is not None]
     fields = {name: field for name, field in plan.fields if name not in special}
-    whole = len(set(fields.values())) == len(fields) and len(set(special)) == len(special)
-    texts = all(type(body[name]) is str for name in special)
-    if not (whole and texts and all(type(body[name]) in (str, int) for name in fields)):
+    if len(set(special)) < len(special) or len(set(fields.values())) < len(fields):
         raise _NoShape
-    if any(type(body[name]) is dict for name in plan.holders):
+    if any(type(body[name]) is not str for name in special) or any(type(body[name]) is dict for name in plan.holders):
         raise _NoShape
-    said = [(f',"{key}":', name) for key, name in (("level", level), ("message", message)) if name is not None]
-    parsed = [(f'"{field}":', name) for name, field in fields.items()]
-    own = [name for name in body if name not in special and name not in fields]
-    template = "".join(f"{key}%s" for key, _ in said)
-    if parsed:
-        template += f',"parsed_fields":{{{",".join(f"{key}%s" for key, _ in parsed)}}}'
+    if any(type(body[name]) not in (str, int) for name in fields):
+        raise _NoShape
+    return _Places(time, level, message, fields)
+
+
+def _groups(body: dict[str, Any], places: _Places, comma: str, colon: str) -> tuple[list[str], str]:
+    """What each group is: a member's name, or "" for a run of metadata; and the pattern."""
+    groups: list[str] = []
+    parts: list[str] = []
+    for metadata, members in groupby(body.items(), lambda member: not places.taken(member[0])):
+        if metadata:
+            parts.append(f"({comma.join(_member(*member, comma, colon) for member in members)})")
+            groups.append("")
+        else:
+            for name, value in members:
+                parts.append(_member(name, value, comma, colon, group=True))
+                groups.append(name)
+    return groups, rf"\{{{comma.join(parts)}\}}"
+
+
+def _member(name: str, value: Any, comma: str, colon: str, *, group: bool = False) -> str:
+    if not _KEY.fullmatch(name):
+        raise _NoShape
+    if type(value) is dict:
+        text = rf"\{{{comma.join(_member(*member, comma, colon) for member in value.items())}\}}"
+    else:
+        text = _VALUES.get(type(value), "")
+    if not text:
+        raise _NoShape
+    if group:
+        text = '"([^"]*)"' if type(value) is str else f"({text})"
+    return f'"{re.escape(name)}"{colon}{text}'
+
+
+def _shape(
+    pattern: re.Pattern[str], record: str, body: dict[str, Any], places: _Places, groups: Sequence[str]
+) -> Shape:
+    index = {name: number for number, name in enumerate(groups) if name}
+    said = "".join(
+        f',"{key}":"%s"' for key, name in (("level", places.level), ("message", places.message)) if name is not None
+    )
+    if places.fields:
+        forms = [
+            f'"{field}":"%s"' if type(body[name]) is str else f'"{field}":%s' for name, field in places.fields.items()
+        ]
+        said = f'{said},"parsed_fields":{{{",".join(forms)}}}'
+    put = [index[name] for name in (places.level, places.message, *places.fields) if name is not None]
     return Shape(
         pattern,
         record.count('"'),
-        number[time] if time else 0,
-        number[level] if level else 0,
-        number[message] if message else 0,
-        tuple(number[name] for name in (*([message] if message else []), *fields)),
-        template,
-        tuple(number[name] for _, name in (*said, *parsed)),
-        "".join(f',"{name}":%s' for name in own),
-        tuple(number[name] for name in own),
-        frozenset(own),
+        None if places.time is None else index[places.time],
+        None if places.level is None else index[places.level],
+        tuple(index[name] for name in (places.message, *places.fields) if name is not None),
+        said,
+        itemgetter(*put) if put else _nothing,
+        tuple(number for number, name in enumerate(groups) if not name),
+        frozenset(filterfalse(places.taken, body)),
     )
+
+
+def _nothing(_values: Sequence[str]) -> tuple[()]:
+    return ()
