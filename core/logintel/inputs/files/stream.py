@@ -16,7 +16,7 @@ from logintel.inputs.files.records import Stretch, records
 from logintel.inputs.files.text import HEAD_BYTES, TextCodec, codec_of
 
 #: Bytes read from one file in its turn; also what bounds a batch.
-BLOCK: Final = 1024 * 1024
+BLOCK: Final = 256 * 1024
 _CURSOR_VERSION: Final = 1
 
 
