@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain, repeat
+from typing import cast
 
 from logintel.batch import Batch
 from logintel.bus import Record
 from logintel.encoder import Encoder
 from logintel.event import MAX_ENCODED, Envelope, Event, TimestampOrigin
-from logintel.identity import counted, identify
-from logintel.written import Written
+from logintel.identity import Identities, counted, identify
+from logintel.lines import Lines
+from logintel.written import timestamp_of
 from logintel_agent.checkpoint import Mark
 
 #: Tag of an event that was too long to be sent whole.
@@ -23,23 +27,59 @@ def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> tuple[list[Record]
     The same batch behind the same mark gives the same records: an event without a stamp takes that of the one before.
     """
     stream = bytes.fromhex(mark.id)
-    stamp, origin = mark.stamp, mark.origin
-    spans = counted(mark.count, batch.events) if batch.spans is None else batch.spans
     encoder = Encoder(envelope, batch.metadata)
-    records = []
-    for event, (log_id, seq) in zip(batch.events, identify(stream, spans), strict=True):
-        shown = origin
-        if event.timestamp is not None:
-            stamp, origin, shown = event.timestamp, "previous", "record"
-        value = encoder.encode(event, stamp, shown, log_id)
-        if len(value) > MAX_ENCODED:
-            whole = event.event() if isinstance(event, Written) else event
-            value = _fitting(whole, stamp, shown, log_id, encoder)
-        records.append(Record(value, stream, seq))
-    return records, replace(mark, cursor=batch.cursor, count=mark.count + len(batch.events), stamp=stamp, origin=origin)
+    items, (log_ids, seqs) = _identified(batch, stream, mark, encoder)
+    values, stamp, origin = _encoded(items, log_ids, encoder, mark)
+    record = partial(tuple.__new__, Record)  # without the class's own constructor: the hot path
+    records = list(map(record, zip(values, repeat(stream), seqs)))
+    return records, replace(mark, cursor=batch.cursor, count=mark.count + len(values), stamp=stamp, origin=origin)
+
+
+def _identified(
+    batch: Batch, stream: bytes, mark: Mark, encoder: Encoder
+) -> tuple[Sequence[bytes | Event], Identities]:
+    """The batch's events, written already or not, and their identities."""
+    events = batch.events
+    if not isinstance(events, Lines):
+        spans = counted(mark.count, events) if batch.spans is None else batch.spans
+        return events, identify(stream, spans)
+    spans = counted(mark.count, events.texts) if batch.spans is None else batch.spans
+    identities = identify(stream, spans)
+    entries = events.write(identities.log_ids, encoder)
+    if set(map(type, entries)) == {bytes}:
+        return cast("Sequence[bytes]", entries), identities
+    each: list[Sequence[bytes | Event]] = [(entry,) if isinstance(entry, bytes) else entry for entry in entries]
+    several = [span for span, found in zip(spans, each, strict=True) for _ in found]
+    return list(chain.from_iterable(each)), identities if len(several) == len(spans) else identify(stream, several)
+
+
+def _encoded(
+    items: Sequence[bytes | Event], log_ids: Sequence[str], encoder: Encoder, mark: Mark
+) -> tuple[Sequence[bytes], str, TimestampOrigin]:
+    """What is sent, and the stamp for an event behind it that has none, with where that is from."""
+    if set(map(type, items)) == {bytes}:
+        written = cast("Sequence[bytes]", items)
+        return written, timestamp_of(written[-1]), "previous"
+    stamp, origin = mark.stamp, mark.origin
+    values = []
+    for item, log_id in zip(items, log_ids, strict=True):
+        if isinstance(item, bytes):
+            stamp, origin, value = timestamp_of(item), "previous", item
+        elif item.timestamp is not None:
+            stamp, origin = item.timestamp, "previous"
+            value = _fitting(item, stamp, "record", log_id, encoder)
+        else:
+            value = _fitting(item, stamp, origin, log_id, encoder)
+        values.append(value)
+    return values, stamp, origin
 
 
 def _fitting(event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder) -> bytes:
+    value = encoder.encode(event, stamp, origin, log_id)
+    return value if len(value) <= MAX_ENCODED else _cut(event, stamp, origin, log_id, encoder)
+
+
+def _cut(event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder) -> bytes:
     """The event with its texts cut, and its metadata left out if need be, so that it can be sent; it says so itself."""
     size = len(event.raw)
     for metadata, tags in ((event.metadata, event.tags), ({}, [])):

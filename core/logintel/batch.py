@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from logintel.event import Event, Json
 from logintel.identity import Span
-from logintel.written import Written
+from logintel.lines import Lines
 
 #: Small JSON that only its source understands: where to go on reading a stream.
 Cursor: TypeAlias = Json
@@ -21,7 +21,7 @@ Accept: TypeAlias = Callable[[Sequence[Event]], Awaitable[None]]
 class Batch:
     """Events of one stream, in order, and the cursor behind them.
 
-    events  bounded by the source: a batch is held in memory until it is acknowledged
+    events  or Lines that are decoded later; bounded by the source: a batch is held in memory until it is acknowledged
     cursor  where the stream goes on once these events are delivered; saved only then
     stream  the source's own name of the stream. Two incarnations (a truncated file) need two names
     spans   (start, end) of each event in the stream, ends rising; None: the agent counts events
@@ -33,7 +33,7 @@ class Batch:
     With it a source announces a new stream, or records a cut that the bytes alone would not repeat.
     """
 
-    events: Sequence[Event | Written]
+    events: Sequence[Event] | Lines
     cursor: Cursor
     stream: str
     spans: Sequence[Span] | None = None

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import orjson
 
 from logintel.event import Envelope, Event, Json, TimestampOrigin
-from logintel.written import Written
 
 
 class _Known(NamedTuple):
@@ -21,7 +20,7 @@ class _Known(NamedTuple):
 
 
 class Encoder:
-    """Writes the events of one source.
+    """Writes the events of one source; also the Frame of what formats write themselves.
 
     What goes without saying is left out, and `logintel.event.decode` puts it back: a message that is the raw text, no
     level, no tags, no parsed fields. What is the same for many events is written once and copied.
@@ -32,23 +31,22 @@ class Encoder:
         self._envelope = envelope
         self._shared = {**envelope.metadata, **(shared or {})}
         self._known: dict[tuple[str, TimestampOrigin], _Known] = {}
-        self._copied: dict[tuple[frozenset[str], str, TimestampOrigin], str] = {}
+        self._between: dict[tuple[frozenset[str], str], str | None] = {}
 
-    def encode(self, event: Event | Written, timestamp: str, origin: TimestampOrigin, log_id: str) -> bytes:
+    def between(self, names: frozenset[str], format_: str) -> str | None:
+        """See Frame."""
+        if (names, format_) not in self._between:
+            ours, _, opening = self._known.get((format_, "record")) or self._know(format_, "record")
+            tags = f',"tags":{orjson.dumps(self._envelope.tags).decode()}' if self._envelope.tags else ""
+            self._between[names, format_] = tags + opening.decode() if ours.isdisjoint(names) else None
+        return self._between[names, format_]
+
+    def encode(self, event: Event, timestamp: str, origin: TimestampOrigin, log_id: str) -> bytes:
         """`timestamp` and `origin` are the agent's verdict: the event's own stamp, or the fallback that was used.
 
         What a record says under a name that the agent uses itself is kept as `record_NAME`. Lone surrogates, which
         JSON cannot carry, are written as `\\udXXX` text. The event is not needed afterwards.
         """
-        if isinstance(event, Written):
-            if between := self._copied.get((event.names, event.format, origin)) or self._copy(event, origin):
-                raw, _, said, own, _, _ = event
-                text = f'{{"log_id":"{log_id}","timestamp":"{timestamp}"{said}{between}{own}}},"raw_log":'
-                return b"".join((text.encode(), raw, b"}"))
-            event = event.event()
-        return self._made(event, timestamp, origin, log_id)
-
-    def _made(self, event: Event, timestamp: str, origin: TimestampOrigin, log_id: str) -> bytes:
         names, known, opening = self._known.get((event.format, origin)) or self._know(event.format, origin)
         metadata = event.metadata
         if not names.isdisjoint(metadata):
@@ -67,15 +65,6 @@ class Encoder:
         except orjson.JSONEncodeError:
             said, own = orjson.dumps(_mended(body)), orjson.dumps(_mended(metadata))
         return b"".join((said[:-1], opening, b"," if metadata else b"", own[1:], b"}"))
-
-    def _copy(self, event: Written, origin: TimestampOrigin) -> str:
-        """What stands between the two parts of such written events; "" where they say a name of the agent's own."""
-        names, _, opening = self._known.get((event.format, origin)) or self._know(event.format, origin)
-        if not names.isdisjoint(event.names):
-            return ""
-        tags = f',"tags":{orjson.dumps(self._envelope.tags).decode()}' if self._envelope.tags else ""
-        self._copied[event.names, event.format, origin] = between = tags + opening.decode()
-        return between
 
     def _know(self, format_: str, origin: TimestampOrigin) -> _Known:
         known = {**self._shared, "timestamp_from": origin, "format": format_}

@@ -29,11 +29,11 @@ _OFFSET_MASK: Final = (1 << 46) - 1
 _VARIANT: Final = 1 << 63
 
 
-class Identity(NamedTuple):
-    """`log_id`, and `seq`: 12 bytes (end offset, index) whose byte order is the stream's order."""
+class Identities(NamedTuple):
+    """Of some events, in order. A seq is 12 bytes (end offset, index) whose byte order is the stream's order."""
 
-    log_id: str
-    seq: bytes
+    log_ids: list[str]
+    seqs: list[bytes]
 
 
 def source_id(installation: str, name: str, host: str | None) -> str:
@@ -51,8 +51,8 @@ def new_stream_id() -> bytes:
     return secrets.token_bytes(STREAM_ID_BYTES)
 
 
-def identify(stream: bytes, spans: Iterable[Span]) -> list[Identity]:
-    """The identity of each event of `stream` whose spans are `spans`, in order.
+def identify(stream: bytes, spans: Iterable[Span]) -> Identities:
+    """The identities of the events of `stream` whose spans are `spans`, in order.
 
     Events that share a span came out of one record; they are told apart by their index in it.
     """
@@ -72,8 +72,7 @@ def identify(stream: bytes, spans: Iterable[Span]) -> list[Identity]:
     head = _stream_prefix(stream)
     digits = struct.pack(f">{len(numbers)}Q", *numbers).hex()  # the hot path: all in one call
     ids = [f"{head}-{digits[at : at + 4]}-{digits[at + 4 : at + 16]}" for at in range(0, len(digits), 16)]
-    make = tuple.__new__  # without the class's own constructor
-    return [make(Identity, pair) for pair in zip(ids, seqs, strict=True)]
+    return Identities(ids, seqs)
 
 
 def seq_of(end: int, index: int = 0) -> bytes:

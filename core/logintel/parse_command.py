@@ -19,11 +19,10 @@ from logintel.encoder import Encoder
 from logintel.event import Envelope, Event, TimestampOrigin, decode
 from logintel.formats import Format, Reading
 from logintel.identity import identify
-from logintel.inputs.files.decoding import events_of
+from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.records import Stretch, records
 from logintel.inputs.files.text import TextCodec, codec_of
 from logintel.refused import Refused
-from logintel.written import Written
 
 EXAMPLES: Final = """
 logintel parse /var/log/syslog
@@ -119,15 +118,15 @@ class _Output:
 
     def encoded(self, stretch: Stretch, line: int) -> Iterator[bytes]:
         """A line of output for each event; `line` lines stand before the stretch."""
-        events, numbers = events_of(self._form, stretch, self._reading)
-        identities = identify(self._stream, [stretch.spans[number] for number in numbers])
-        for event, number, identity in zip(events, numbers, identities, strict=True):
+        events, numbers = marked(self._form, stretch, self._reading)
+        log_ids, _ = identify(self._stream, [stretch.spans[number] for number in numbers])
+        for event, number, log_id in zip(events, numbers, log_ids, strict=True):
             first, last = stretch.lines[number]
-            sent = orjson.dumps(decode(self._encoder.encode(event, *self._verdict(event), identity.log_id)))
+            sent = orjson.dumps(decode(self._encoder.encode(event, *self._verdict(event), log_id)))
             place = line + first + 1, line + last + 1
             yield b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *place, orjson.dumps(event.format))
 
-    def _verdict(self, event: Event | Written) -> tuple[str, TimestampOrigin]:
+    def _verdict(self, event: Event) -> tuple[str, TimestampOrigin]:
         if event.timestamp is None:
             return self._stamp, self._origin
         self._stamp, self._origin = event.timestamp, "previous"

@@ -67,7 +67,7 @@ def stored(events: Iterable[Event], stream: bytes, first: int) -> list[Stored]:
                 seq,
             ),
         )
-        for place, (event, (log_id, seq)) in enumerate(zip(listed, identify(stream, spans), strict=True))
+        for place, (event, log_id, seq) in enumerate(zip(listed, *identify(stream, spans), strict=True))
     ]
 
 

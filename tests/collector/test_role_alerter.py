@@ -88,17 +88,17 @@ except* Refused as refusals:
 
 def documents(source: str, count: int, first: int = 0, level: str | None = None) -> list[Document]:
     """What the processor makes of a shop's log: bursts of 20 lines, a minute between them, of every level."""
-    identities = identify(source.encode().ljust(16), [(n, n + 1) for n in range(first, first + count)])
+    log_ids, seqs = identify(source.encode().ljust(16), [(n, n + 1) for n in range(first, first + count)])
     envelope = Envelope(source_id("logintel", source, "web01"), {"source": source, "source_type": "application"})
     encode = Encoder(envelope).encode
     stored = []
-    for number, identity in zip(range(first, first + count), identities, strict=True):
+    for number, log_id, seq in zip(range(first, first + count), log_ids, seqs, strict=True):
         stamp = (START + timedelta(seconds=3 * number + 60 * (number // 20))).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         said: Any = level or random.Random(f"{source} {number}").choice(["INFO", "WARN", "ERROR", "ERROR", "ERROR"])
         if level is None and number % 97 == 0:
             said = "FATAL"
         event = Event(raw=f"order {number}", message=f"order {number}", timestamp=stamp, level=said)
-        record = Record(encode(event, stamp, "record", identity.log_id), b"s" * 16, identity.seq)
+        record = Record(encode(event, stamp, "record", log_id), b"s" * 16, seq)
         stored.append(Stored(number, record))
     return Processor(lambda: NOW).process(stored, {}).documents
 

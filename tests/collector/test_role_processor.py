@@ -48,7 +48,7 @@ def events(stream: bytes, start: int, count: int, fill: str = "") -> list[Record
     spans = [(n, n + 1) for n in range(start, start + count)]
     return [
         Record(ENCODER.encode(Event(raw=f"{stream.hex()} {n} {fill}"), STAMP, "record", log_id), stream, seq)
-        for n, (log_id, seq) in zip(range(start, start + count), identify(stream, spans), strict=True)
+        for n, log_id, seq in zip(range(start, start + count), *identify(stream, spans), strict=True)
     ]
 
 
@@ -155,7 +155,7 @@ def test_a_document_carries_what_the_next_roles_need(kafka: str) -> None:
     async def scenario() -> None:
         async with cluster(kafka, partitions=3) as on:
             stream = secrets.token_bytes(16)
-            log_id, seq = identify(stream, [(5, 6)])[0]
+            (log_id,), (seq,) = identify(stream, [(5, 6)])
             old = ENCODER.encode(Event(raw="old"), "1999-01-01T00:00:00.000000Z", "record", log_id)
             sent = [*events(stream, 0, 2), Record(old, stream, seq)]
             read = await on.send(sent, partition=2)

@@ -27,14 +27,14 @@ def documents_of(log: Path) -> list[Document]:
     records = log.read_text().splitlines()
     events = [event for event in SyslogFormat().decode(records, Reading(UTC, NOW)) if isinstance(event, Event)]
     assert len(events) == len(records)
-    ids = identify(b"s" * 16, counted(0, events))
+    identities = identify(b"s" * 16, counted(0, events))
     encode = Encoder(Envelope("source", {})).encode
     stored = [
         Stored(
             place,
-            Record(encode(event, str(event.timestamp), "record", identity.log_id), b"s" * 16, identity.seq),
+            Record(encode(event, str(event.timestamp), "record", log_id), b"s" * 16, seq),
         )
-        for place, (event, identity) in enumerate(zip(events, ids, strict=True))
+        for place, (event, log_id, seq) in enumerate(zip(events, *identities, strict=True))
     ]
     return Processor(lambda: NOW).process(stored, {}).documents
 

@@ -12,7 +12,7 @@ from logintel.event import Envelope, Event, Json, decode
 from logintel.identity import identify
 
 STAMP = "2026-11-22T10:00:00.000000Z"
-LOG_ID = identify(b"0123456789abcdef", [(0, 7)])[0].log_id
+LOG_ID = identify(b"0123456789abcdef", [(0, 7)]).log_ids[0]
 ENVELOPE = Envelope("5a2b", {"source": "shop", "source_type": "application", "host": "web1"}, ("eu",))
 
 TEXT = st.text(st.characters(exclude_categories=[]))

@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logintel.encoder import Encoder
-from logintel.event import Envelope, Event, Json, decode
+from logintel.event import Envelope, Event, decode
 from logintel.formats import Format, Reading, decode_records, write_records
 from logintel.formats.access import AccessFormat
 from logintel.formats.auto import AutoFormat
 from logintel.formats.java import JavaFormat
 from logintel.formats.json import JsonFormat
 from logintel.formats.patterns import PatternFormat
-from logintel.written import Written
+from logintel.identity import counted, identify
+from logintel.written import timestamp_of
 
 READING = Reading(UTC, datetime(2026, 3, 3, tzinfo=UTC))
 JAVA = (
@@ -82,19 +83,25 @@ CLASHING = Envelope("5a2b", {"source": "shop", "status": 1, "logger": "x", "orde
 )
 def test_what_a_format_writes_is_what_it_decodes(make: type[Format], lines: list[str], envelope: Envelope) -> None:
     encoder = Encoder(envelope, {"log_file": "/var/log/x.log"})
-    written, _ = write_records(make(), lines, READING)
-    events, _ = decode_records(make(), lines, READING)
-    for one, other in zip(written, events, strict=True):
-        assert (one.event() if isinstance(one, Written) else one) == other
-        assert as_read(encoder, one) == as_read(encoder, other)
-
-
-def as_read(encoder: Encoder, event: Event | Written) -> dict[str, Json]:
-    return decode(encoder.encode(event, "2026-03-02T08:00:00.000000Z", "record", "id"))
+    log_ids = identify(b"s" * 16, counted(0, lines)).log_ids
+    written = write_records(make(), lines, log_ids, READING, encoder)
+    events, numbers = decode_records(make(), lines, READING)
+    assert list(numbers) == [
+        number for number, entry in enumerate(written) for _ in ([1] if type(entry) is bytes else entry)
+    ]
+    for event, number in zip(events, numbers, strict=True):
+        entry = written[number]
+        if not isinstance(entry, bytes):
+            assert event in entry
+            continue
+        assert event.timestamp is not None
+        assert timestamp_of(entry) == event.timestamp
+        assert decode(entry) == decode(encoder.encode(event, event.timestamp, "record", log_ids[number]))
 
 
 @pytest.mark.parametrize(("make", "line"), [(AccessFormat, ACCESS[0]), (JavaFormat, JAVA[0]), (JsonFormat, JSON[0])])
 def test_common_lines_are_written(make: type[Format], line: str) -> None:
     """The second time at the latest: a format may have to see one first."""
-    entries = make().write([line, line], READING)
-    assert isinstance(entries[1], Written)
+    log_ids = identify(b"s" * 16, counted(0, "ab")).log_ids
+    entries = make().write([line, line], log_ids, READING, Encoder(ENVELOPE))
+    assert isinstance(entries[1], bytes)

@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 from typing import ClassVar, Protocol, TypeAlias, cast
 
 from logintel.event import UNPARSED, Event
-from logintel.written import Written
+from logintel.written import Frame
 
 #: What a record decodes to: one event, several (a record that holds a list), or None where it is not of this format.
 Decoded: TypeAlias = "Event | tuple[Event, ...] | None"
@@ -52,8 +52,14 @@ class Format(ABC):
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         """One entry per record, in order. Never raises for any text."""
 
-    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
-        """The same as `decode`; a format that can write JSON for common records itself does so here."""
+    def write(
+        self,
+        records: Sequence[str],
+        log_ids: Sequence[str],  # noqa: ARG002 - for formats that write
+        reading: Reading,
+        frame: Frame,  # noqa: ARG002
+    ) -> Sequence[bytes | Decoded]:
+        """The same as `decode`, where common records may be written as they are sent: see logintel.written."""
         return self.decode(records, reading)
 
     @abstractmethod
@@ -84,33 +90,30 @@ def decode_records(format_: Format, records: Sequence[str], reading: Reading) ->
     A record that is not of the format is an event all the same, which keeps its text as raw and message, has the tag
     `_unparsed`, and metadata.parse_error says why.
     """
-    events, numbers = _each(format_.decode(records, reading), records, format_.name)
-    return cast("Sequence[Event]", events), numbers
-
-
-def write_records(
-    format_: Format, records: Sequence[str], reading: Reading
-) -> tuple[Sequence[Event | Written], Sequence[int]]:
-    """The same as `decode_records`, with events written where the format can."""
-    return _each(format_.write(records, reading), records, format_.name)
-
-
-def _each(
-    decoded: Sequence[Decoded | Written], records: Sequence[str], name: str
-) -> tuple[Sequence[Event | Written], Sequence[int]]:
-    if all(decoded) and tuple not in map(type, decoded):  # nearly always; checked without a step per record
-        return cast("Sequence[Event | Written]", decoded), range(len(decoded))
-    events: list[Event | Written] = []
+    events: list[Event] = []
     numbers: list[int] = []
-    for number, (record, entry) in enumerate(zip(records, decoded, strict=True)):
-        if isinstance(entry, Event | Written):
-            events.append(entry)
-        else:
-            events += entry or (_unparsed(record, name),)
-        numbers += [number] * (len(events) - len(numbers))
+    for number, (record, entry) in enumerate(zip(records, format_.decode(records, reading), strict=True)):
+        found = _events(record, entry, format_.name)
+        events += found
+        numbers += [number] * len(found)
     return events, numbers
 
 
-def _unparsed(record: str, name: str) -> Event:
+def write_records(
+    format_: Format, records: Sequence[str], log_ids: Sequence[str], reading: Reading, frame: Frame
+) -> Sequence[bytes | tuple[Event, ...]]:
+    """For each record what is sent, or the events that `decode_records` makes of it."""
+    entries = format_.write(records, log_ids, reading, frame)
+    if set(map(type, entries)) <= {bytes}:  # nearly always; looked at without a step per record
+        return cast("Sequence[bytes]", entries)
+    return [
+        entry if isinstance(entry, bytes) else _events(record, entry, format_.name)
+        for record, entry in zip(records, entries, strict=True)
+    ]
+
+
+def _events(record: str, entry: Decoded, name: str) -> tuple[Event, ...]:
+    if isinstance(entry, Event):
+        return (entry,)
     error = f"not a record of format {name!r}"
-    return Event(record, message=record, metadata={"parse_error": error}, tags=[UNPARSED], format=name)
+    return entry or (Event(record, message=record, metadata={"parse_error": error}, tags=[UNPARSED], format=name),)

@@ -13,7 +13,7 @@ from logintel.event import Event, Json
 from logintel.formats import Decoded, Format, Framer, Reading
 from logintel.framing import EveryLine
 from logintel.timestamps import Clock, clock
-from logintel.written import Written, plain_json
+from logintel.written import Frame, plain_json, written
 
 #: words [time] "request" status bytes and then whatever was configured.
 _LINE: Final = re.compile(
@@ -48,18 +48,26 @@ class AccessFormat(Format):
         return EveryLine()
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
-        written = self.write(records, reading)
-        return [entry.event() if isinstance(entry, Written) else entry for entry in written]
-
-    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
         instant = clock(reading)
-        return [_combined(record, instant) or _any(record, instant) for record in records]
+        return [_decode(record, instant) for record in records]
+
+    def write(
+        self, records: Sequence[str], log_ids: Sequence[str], reading: Reading, frame: Frame
+    ) -> Sequence[bytes | Decoded]:
+        between = frame.between(_NAMES, self.name)
+        if between is None:
+            return self.decode(records, reading)
+        instant = clock(reading)
+        return [
+            _write(record, log_id, between, instant) or _decode(record, instant)
+            for record, log_id in zip(records, log_ids, strict=True)
+        ]
 
 
-def _combined(record: str, instant: Clock) -> Written | None:
-    """The combined format without anything added, which nearly all lines are."""
+def _write(record: str, log_id: str, between: str, instant: Clock) -> bytes | None:
+    """The combined format without anything added, which nearly all lines are; the same as `_decode`."""
     try:
-        who, request, result, referrer, between, agent, end = record.split('"')
+        who, request, result, referrer, space, agent, end = record.split('"')
         client, ident, user, time = who.split(" ", 3)
         method, path, protocol = request.split(" ")
         start, status, size, result_end = result.split(" ")
@@ -68,10 +76,9 @@ def _combined(record: str, instant: Clock) -> Written | None:
     version = _VERSIONS.get(protocol)
     if version is None or status not in _STATUSES or method not in _METHODS:
         return None
-    if end or start or result_end or between != " " or time[:1] != "[" or time[-2:] != "] ":
+    if end or start or result_end or space != " " or time[:1] != "[" or time[-2:] != "] ":
         return None
-    stamp = instant.text(time[1:-2])
-    raw = plain_json(record, 6)
+    stamp, raw = instant.text(time[1:-2]), plain_json(record, 6)
     if raw is None or stamp is None or not (client and ident and user and path and (size.isdecimal() or size == "-")):
         return None
     own = (
@@ -91,10 +98,10 @@ def _combined(record: str, instant: Clock) -> Written | None:
         own = f'{own},"referrer":"{referrer}"'
     if agent and agent != "-":
         own = f'{own},"user_agent":"{agent}"'
-    return Written(raw, stamp, "", own, _NAMES, "access")
+    return written(log_id, stamp, "", between, own, raw)
 
 
-def _any(record: str, instant: Clock) -> Event | None:
+def _decode(record: str, instant: Clock) -> Event | None:
     match = _LINE.match(record)
     if match is None:
         return None

@@ -13,7 +13,7 @@ from logintel.formats.facts import may_mention, mention
 from logintel.formats.patterns import PatternFormat, follow
 from logintel.levels import ANY, WORDS, put_level
 from logintel.timestamps import STAMP, Clock, clock
-from logintel.written import Written, plain_json
+from logintel.written import Frame, plain_json, written
 
 _TIME: Final = rf"(?P<time>{STAMP})"
 _LEVEL: Final = rf"(?P<level>(?:{ANY})\b)"
@@ -85,15 +85,23 @@ class JavaFormat(PatternFormat):
         rf"{_LEVEL} +{_THREAD} {_TIME} (?P<file>(?P<class_>[\w$.]+?)\.\w{{1,6}}):(?P<line_number>[0-9]+) - {_MESSAGE}",
     )
 
-    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
+    def write(
+        self, records: Sequence[str], log_ids: Sequence[str], reading: Reading, frame: Frame
+    ) -> Sequence[bytes | Decoded]:
+        between = frame.between(_NO_NAMES, self.name)
+        if between is None:
+            return self.decode(records, reading)
         instant = clock(reading)
-        return [_written(record, instant) or self._decode(record, instant) for record in records]
+        return [
+            _write(record, log_id, between, instant) or self._decode(record, instant)
+            for record, log_id in zip(records, log_ids, strict=True)
+        ]
 
     def _decode(self, record: str, instant: Clock) -> Event | None:
         return _common(record, instant) or super()._decode(record, instant)
 
 
-def _written(record: str, instant: Clock) -> Written | None:
+def _write(record: str, log_id: str, between: str, instant: Clock) -> bytes | None:
     """A line of _COMMON that mentions nothing."""
     match = _COMMON.fullmatch(record)
     if match is None:
@@ -106,7 +114,7 @@ def _written(record: str, instant: Clock) -> Written | None:
     if message in ("", "-") or "=" in message or may_mention(message):
         return None
     said = f',"level":"{word}","message":"{message}","parsed_fields":{{"thread":"{name}","class":"{logger}"}}'
-    return Written(raw, stamp, said, "", _NO_NAMES, "java")
+    return written(log_id, stamp, said, between, "", raw)
 
 
 def _common(record: str, instant: Clock) -> Event | None:

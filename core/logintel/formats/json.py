@@ -18,7 +18,7 @@ from logintel.formats.json_shape import Shape
 from logintel.framing import StackTraces
 from logintel.levels import level_of
 from logintel.timestamps import Clock, clock
-from logintel.written import Written
+from logintel.written import Frame
 
 #: Levels that need no translation.
 _SAME: Final = ("INFO", "DEBUG", "WARN", "ERROR", "FATAL")
@@ -44,16 +44,19 @@ class JsonFormat(Format):
         instant = clock(reading)
         return [self.event_of(record, instant) for record in records]
 
-    def write(self, records: Sequence[str], reading: Reading) -> Sequence[Decoded | Written]:
+    def write(
+        self, records: Sequence[str], log_ids: Sequence[str], reading: Reading, frame: Frame
+    ) -> Sequence[bytes | Decoded]:
         instant = clock(reading)
-        return [self._written(record, instant) for record in records]
+        return [self._write(record, log_id, instant, frame) for record, log_id in zip(records, log_ids, strict=True)]
 
-    def _written(self, record: str, instant: Clock) -> Event | Written | None:
+    def _write(self, record: str, log_id: str, instant: Clock, frame: Frame) -> bytes | Event | None:
         """Written where the record is of a shape that is known; new shapes are learnt, until they are of no use."""
         for shape in self._shapes:
-            if (written := shape.write(record, instant)) is not None:
+            between = frame.between(shape.names, self.name)
+            if between is not None and (value := shape.write(record, log_id, between, instant)) is not None:
                 self._shapeless = 0
-                return written
+                return value
         if self._shapeless < _SHAPELESS:
             self._shapeless += 1
             if len(self._shapes) < _SHAPES:

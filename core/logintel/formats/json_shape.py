@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, get_args
 from logintel.event import Level
 from logintel.formats.json_keys import Plan
 from logintel.timestamps import Clock
-from logintel.written import Written, plain_json
+from logintel.written import plain_json, written
 
 _SAME: Final = frozenset(get_args(Level))
 #: How a member's value looks, by its type; a text with an escape in it is told by plain_json. Numbers so long that no
@@ -38,7 +38,7 @@ class _NoShape(Exception):
 class _Places(NamedTuple):
     """Which member is what; `fields` from a member's name to the parsed field's."""
 
-    time: str | None
+    time: str
     level: str | None
     message: str | None
     fields: dict[str, str]
@@ -53,8 +53,8 @@ class Shape(NamedTuple):
 
     pattern  matches them; its groups are the members that are not metadata, and each run of those that are
     quotes   how many there are in each
-    time     index of the group of the time, of the level; None: it says none
-    level
+    time     index of the group of the time
+    level    and of the level; None: it says none
     texts    indices of groups that must not be empty
     said     a text with a place for each of the groups `put`; of the groups `runs` the metadata consists
     names    of the metadata
@@ -62,7 +62,7 @@ class Shape(NamedTuple):
 
     pattern: re.Pattern[str]
     quotes: int
-    time: int | None
+    time: int
     level: int | None
     texts: tuple[int, ...]
     said: str
@@ -84,14 +84,14 @@ class Shape(NamedTuple):
             pass
         return None
 
-    def write(self, record: str, instant: Clock) -> Written | None:
+    def write(self, record: str, log_id: str, between: str, instant: Clock) -> bytes | None:
         """A record of this shape; None: it is of another."""
         match = self.pattern.fullmatch(record)
         if match is None or (raw := plain_json(record, self.quotes)) is None:
             return None
         values = match.groups()
-        stamp = None
-        if self.time is not None and (stamp := instant.text(values[self.time])) is None:
+        stamp = instant.text(values[self.time])
+        if stamp is None:
             return None
         if self.level is not None and values[self.level] not in _SAME:
             return None
@@ -99,7 +99,7 @@ class Shape(NamedTuple):
             if not values[place]:
                 return None
         own = f",{values[self.runs[0]]}" if len(self.runs) == 1 else "".join([f",{values[run]}" for run in self.runs])
-        return Written(raw, stamp, self.said % self.put(values), own, self.names, "json")
+        return written(log_id, stamp, self.said % self.put(values), between, own, raw)
 
 
 def _places(body: dict[str, Any], plan: Plan) -> _Places:
@@ -107,7 +107,7 @@ def _places(body: dict[str, Any], plan: Plan) -> _Places:
     time, level, message = (names[0] if names else None for names in (plan.times, plan.levels, plan.messages))
     special = [name for name in (time, level, message) if name is not None]
     fields = {name: field for name, field in plan.fields if name not in special}
-    if len(set(special)) < len(special) or len(set(fields.values())) < len(fields):
+    if time is None or len(set(special)) < len(special) or len(set(fields.values())) < len(fields):
         raise _NoShape
     if any(type(body[name]) is not str for name in special) or any(type(body[name]) is dict for name in plan.holders):
         raise _NoShape
@@ -161,7 +161,7 @@ def _shape(
     return Shape(
         pattern,
         record.count('"'),
-        None if places.time is None else index[places.time],
+        index[places.time],
         None if places.level is None else index[places.level],
         tuple(index[name] for name in (places.message, *places.fields) if name is not None),
         said,

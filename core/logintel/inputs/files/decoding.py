@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logintel.event import Event
-from logintel.formats import Format, Reading, decode_records, write_records
+from logintel.formats import Format, Reading, decode_records
 from logintel.inputs.files.records import Stretch
-from logintel.written import Written
 
 #: Tag of an event that is a piece of a line over the limit.
 CUT = "_cut"
@@ -15,12 +14,11 @@ CUT = "_cut"
 DAMAGED = "_damaged"
 
 
-def events_of(form: Format, stretch: Stretch, reading: Reading) -> tuple[Sequence[Event | Written], Sequence[int]]:
+def marked(form: Format, stretch: Stretch, reading: Reading) -> tuple[Sequence[Event], Sequence[int]]:
     """The events, and for each the number of its record in the stretch: a record may hold several."""
-    if not (stretch.cut or stretch.damaged):
-        return write_records(form, stretch.texts, reading)
     events, numbers = decode_records(form, stretch.texts, reading)
-    _mark(events, numbers, stretch)
+    if stretch.cut or stretch.damaged:
+        _mark(events, numbers, stretch)
     return events, numbers
 
 

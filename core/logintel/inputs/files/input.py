@@ -7,7 +7,7 @@ import errno
 import glob
 import os
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,13 +16,16 @@ from typing import Final
 import structlog
 
 from logintel.batch import Batch, Cursor
+from logintel.event import Event
 from logintel.formats import Reading
 from logintel.inputs.files.config import FileInputConfig
-from logintel.inputs.files.decoding import events_of
+from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.discovery import Found, scan
+from logintel.inputs.files.records import Stretch
 from logintel.inputs.files.registry import Parked, Registry
 from logintel.inputs.files.stream import FileCursor, FileStream, Replaced
 from logintel.inputs.files.text import HEAD_BYTES, is_binary
+from logintel.lines import Lines
 from logintel.source import InputExhausted, SourceContext
 
 #: A file that was not written for so long is read with its own date as the reference for stamps without a year.
@@ -219,12 +222,17 @@ class FileInput:
             portion = stream.portion()
             if stream.position == before:
                 return
-            events, numbers = events_of(stream.format, portion, self._reading(stream))
-            if events:
-                alone = isinstance(numbers, range)  # each record is one event
-                spans = portion.spans if alone else [portion.spans[number] for number in numbers]
-                cursor = stream.cursor().to_json()
-                yield Batch(events, cursor, stream.name, spans, metadata={"log_file": stream.path})
+            if portion.texts:
+                yield self._batch(stream, portion)
+
+    def _batch(self, stream: FileStream, portion: Stretch) -> Batch:
+        reading = self._reading(stream)
+        events: Sequence[Event] | Lines = Lines(portion.texts, stream.format, reading)
+        spans = portion.spans
+        if portion.cut or portion.damaged:
+            events, numbers = marked(stream.format, portion, reading)
+            spans = [portion.spans[number] for number in numbers]
+        return Batch(events, stream.cursor().to_json(), stream.name, spans, metadata={"log_file": stream.path})
 
     def _reading(self, stream: FileStream) -> Reading:
         now = self.context.now()
