@@ -121,7 +121,7 @@ class _Output:
         events, numbers = marked(self._form, stretch, self._reading)
         log_ids, _ = identify(self._stream, [stretch.spans[number] for number in numbers])
         for event, number, log_id in zip(events, numbers, log_ids, strict=True):
-            first, last = stretch.lines[number]
+            first, last = stretch.lines[number] if stretch.lines else (number, number)
             sent = orjson.dumps(decode(self._encoder.encode(event, *self._verdict(event), log_id)))
             place = line + first + 1, line + last + 1
             yield b'{"event":%b,"lines":[%d,%d],"format":%b}\n' % (sent, *place, orjson.dumps(event.format))

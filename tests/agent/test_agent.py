@@ -13,7 +13,7 @@ import pytest
 from logintel.batch import Accept, Batch, Cursor
 from logintel.bus import Record
 from logintel.bus.local import LocalBus
-from logintel.event import MAX_ENCODED, Event
+from logintel.event import MAX_ENCODED, Event, decode
 from logintel.hooks import Plugins
 from logintel.source import InputExhausted, Source, SourceConfig, SourceContext
 from logintel_agent.agent import Agent
@@ -82,7 +82,7 @@ class Run:
 
 
 def body(record: Record) -> dict[str, Any]:
-    value: dict[str, Any] = orjson.loads(record.value)
+    value: dict[str, Any] = decode(record.value)
     return value
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from logintel.bus.kafka_consumer import GroupConsumer
 from logintel.bus.topics import INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
+from logintel.event import decode
 
 #: So many that sending them takes longer than the pause between two saves of the checkpoint.
 LINES = 200_000
@@ -52,7 +53,7 @@ async def arrived(kafka: str, tag: str, lines: int) -> list[tuple[str, str, int]
                 batches = await consumer.read(5000, 1.0)
                 for batch in batches:
                     values = [record.value for record in batch.records if record.value and tag.encode() in record.value]
-                    found += [(e["message"], e["log_id"], batch.partition) for e in map(json.loads, values)]
+                    found += [(str(e["message"]), str(e["log_id"]), batch.partition) for e in map(decode, values)]
                 quiet = 0 if batches or len(set(found)) < lines else quiet + 1
     finally:
         await consumer.stop()

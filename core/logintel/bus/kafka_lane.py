@@ -6,12 +6,13 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from logintel.bus import Record
+from logintel.bus.kafka_batch import fill
 from logintel.bus.kafka_link import Line, Link
 
 SCHEMA_HEADER: Final = ("schema", b"1")
@@ -87,12 +88,8 @@ class Lane:
         if self._partition >= line.partitions:
             raise KafkaError(f"topic {self._topic} has lost partition {self._partition}: make it again with as many")
         batch = line.producer.create_batch()
-        self._tried = 0
-        for record in islice(self._waiting(), self._most):
-            headers = [("seq", record.seq), SCHEMA_HEADER]
-            if batch.append(key=record.stream, value=record.value, timestamp=None, headers=headers) is None:
-                break
-            self._tried += 1
+        waiting = islice(self._waiting(), self._most)
+        self._tried = fill(batch, ((stream, value, [("seq", seq), SCHEMA_HEADER]) for value, stream, seq in waiting))
         async with asyncio.timeout(self._timeout):
             answer = await line.producer.send_batch(batch, self._topic, partition=self._partition)
             answer.add_done_callback(_looked_at)
@@ -107,8 +104,7 @@ class Lane:
         return self._tried
 
     def _waiting(self) -> Iterator[Record]:
-        for parcel in self._parcels:
-            yield from islice(parcel.records, parcel.sent, None)
+        return chain.from_iterable(islice(parcel.records, parcel.sent, None) for parcel in self._parcels)
 
     def _advance(self, count: int) -> None:
         """The first `count` records are done with."""

@@ -57,7 +57,7 @@ class KafkaProducer:
         """See Producer. A cancelled call leaves nothing behind."""
         if partition is None:
             partition = await self.place(records[0].stream)
-        size = sum(len(record.value) for record in records)
+        size = sum([len(value) for value, _, _ in records])
         async with self._turn:
             while self._size and self._size + size > self._room:
                 self._freed.clear()

@@ -21,7 +21,7 @@ class Stretch:
 
     texts  the records, lines joined by "\\n"
     spans  their (start, end) in the file
-    lines  the (first, last) line of each, counted from 0 at the start of the stretch
+    lines  the (first, last) line of each, counted from 0 at the start of the stretch; None: each is one line
     used   bytes that need not be read again; the rest begins a record that is not whole yet
     cut    whether the record is a piece of a line over the limit
     damaged  which records held bytes that are not of the encoding
@@ -29,7 +29,7 @@ class Stretch:
 
     texts: Sequence[str]
     spans: Sequence[Span]
-    lines: Sequence[Span]
+    lines: Sequence[Span] | None
     used: int
     cut: bool = False
     damaged: frozenset[int] = frozenset()
@@ -59,8 +59,7 @@ def records(data: bytes, base: int, codec: TextCodec, framer: Framer, *, final: 
     used = (offsets[-1] if closed else offsets[starts[-1]]) - base
     bounds = [*starts, len(texts)] if closed else list(starts)
     if len(bounds) == len(texts) + 1 and "" not in texts:
-        lines = [(place, place) for place in range(len(texts))]
-        return Stretch(texts, list(pairwise(offsets)), lines, used, damaged=frozenset(damaged))
+        return Stretch(texts, list(pairwise(offsets)), None, used, damaged=frozenset(damaged))
     places = [(first, _last_written(texts, first, end)) for first, end in pairwise(bounds)]
     return Stretch(
         [texts[first] if first == last else "\n".join(texts[first : last + 1]) for first, last in places],
