@@ -45,7 +45,7 @@ def setting_of(info: ValidationInfo) -> Setting:
 class Section(BaseModel):
     """A part of the configuration. Its repr shows no values: any of them may be a secret."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, defer_build=True)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         return ()

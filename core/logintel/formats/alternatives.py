@@ -7,7 +7,7 @@ every other name, which is metadata.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
 _FIELDS: Final = {
@@ -50,15 +50,20 @@ class Found(NamedTuple):
 
 
 class Alternatives:
-    """A miss costs little, however many they are."""
+    """A miss costs little, however many they are. Compiled when first needed: most formats never are."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         self._patterns = patterns
+
+    @cached_property
+    def _whole(self) -> re.Pattern[str]:
         # A group's name is unique in a pattern only; the empty group at its end tells which one matched.
-        parts = (f"(?:{_numbered(text, n)})(?P<_{n}>)" for n, text in enumerate(patterns))
-        self._whole = re.compile("|".join(parts))
-        indices = self._whole.groupindex
-        self._layouts = {indices[f"_{n}"]: _layout(n, text, dict(indices)) for n, text in enumerate(patterns)}
+        return re.compile("|".join(f"(?:{_numbered(text, n)})(?P<_{n}>)" for n, text in enumerate(self._patterns)))
+
+    @cached_property
+    def _layouts(self) -> dict[int, Layout]:
+        indices = dict(self._whole.groupindex)
+        return {indices[f"_{n}"]: _layout(n, text, indices) for n, text in enumerate(self._patterns)}
 
     def __bool__(self) -> bool:
         return bool(self._patterns)

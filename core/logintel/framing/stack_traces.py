@@ -8,7 +8,7 @@ from typing import Final
 from logintel.framing.blocks import Block, block_at
 from logintel.framing.heads import HEAD, foreign
 from logintel.framing.limits import MAX_CHARACTERS, MAX_LINES
-from logintel.framing.states import CONTINUES, FRAMES, MARKED_STATES, following, is_trace, opening
+from logintel.framing.states import FRAMES, MARKED_STATES, continues, following, is_trace, opening
 
 #: No line starts with it.
 _NO_HEAD: Final = "\n"
@@ -100,7 +100,7 @@ class StackTraces:
             return True
         if self._block:
             return self._block_takes(self._block, line)
-        found = CONTINUES[self._state].match(line)
+        found = continues(self._state).match(line)
         if found:
             if found.lastgroup:
                 self._state = following(self._state, found.lastgroup)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from logintel.framing.heads import JUL, MARKED, MARKED_HEADLESS
@@ -59,7 +60,14 @@ _ALSO: Final = {
     "marked_python": rf"(?P<marked_traced>{_RAISED})",
     "marked_traced": rf"(?P<marked>{_CHAINED})",
 }
-CONTINUES: Final = {state: re.compile(_ALWAYS + ("|" + also if also else "")) for state, also in _ALSO.items()}
+
+
+@cache  # most logs need few of them, and compiling all takes longer than reading a small file
+def continues(state: str) -> re.Pattern[str]:
+    """What goes on with a record in that state."""
+    also = _ALSO[state]
+    return re.compile(f"{_ALWAYS}|{also}" if also else _ALWAYS)
+
 
 #: First lines with a head: what they say of the lines that follow; the group is the state.
 _OPENING_HEADED: Final = re.compile(rf"(?P<marked_jul>{JUL})|(?P<marked>{MARKED})|(?P<json>[{{\[])")
