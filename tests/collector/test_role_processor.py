@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -21,7 +21,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from logintel.bus import Record, kafka_lz4
-from logintel.bus.kafka_consumer import Consumed
 from logintel.config.shared import KafkaBusConfig
 from logintel.event import Encoder, Envelope, Event
 from logintel.identity import identify
@@ -51,6 +50,15 @@ def events(stream: bytes, start: int, count: int, fill: str = "") -> list[Record
     ]
 
 
+class Read(NamedTuple):
+    """What a consumer reads."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
 @dataclass(frozen=True)
 class Cluster:
     """Topics of one test on a broker."""
@@ -63,7 +71,7 @@ class Cluster:
     def config(self) -> KafkaBusConfig:
         return KafkaBusConfig(bootstrap_servers=(self.kafka,))
 
-    async def send(self, records: Sequence[Record], partition: int = 0) -> list[Consumed]:
+    async def send(self, records: Sequence[Record], partition: int = 0) -> list[Read]:
         """Put events on log-ingestion; what a consumer would read."""
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True)
         await producer.start()
@@ -78,7 +86,7 @@ class Cluster:
         finally:
             await producer.stop()
         return [
-            Consumed(offset, record.stream, record.value, [("seq", record.seq)])
+            Read(offset, record.stream, record.value, [("seq", record.seq)])
             for offset, record in zip(offsets, records, strict=True)
         ]
 
