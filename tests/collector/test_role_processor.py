@@ -230,9 +230,9 @@ def test_a_repeat_is_known_to_the_next_owner(kafka: str) -> None:
             await first.close()
             again = await on.send(events(stream, 5, 10))
             second = await on.lane()
-            processed = await second.take(processor(), again)
+            account = await second.take(processor(), again)
             await second.close()
-            assert processed.repeats == 5
+            assert account.repeats == 5
             assert await on.texts() == numbered(stream, range(10)) + numbered(other, range(3)) + numbered(
                 stream, range(10, 15)
             )
@@ -249,9 +249,10 @@ def test_what_no_stream_is_known_of_becomes_a_dead_letter(kafka: str) -> None:
                 [good[0], Record(b"foreign", b"short", b"1"), Record(b"{}", stream, good[1].seq), good[2]]
             )
             lane = await on.lane()
-            processed = await lane.take(processor(), read)
+            account = await lane.take(processor(), read)
             await lane.close()
-            assert len(processed.documents) == 2
+            assert len(account.dead_letters) == 2
+            assert await on.texts() == [f"{stream.hex()} {n}" for n in (0, 2)]
             letters = [orjson.loads(record.value) for record in await on.read(on.route.dead_letters)]
             assert sorted((letter["reason"], letter["original"]) for letter in letters) == [
                 ("undecodable", "e30="),

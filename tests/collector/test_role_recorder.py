@@ -29,9 +29,9 @@ from logintel.bus.topics import PROCESSING, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
-from logintel_collector.processor import Processor
+from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import runner
-from logintel_collector.roles.messages import Message, documents_out
+from logintel_collector.roles.messages import Message, document_out
 from logintel_collector.roles.recorder_role import RecorderRole
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.stores.postgres import connected, migrate
@@ -147,7 +147,8 @@ async def sent(kafka: str, topic: str, messages: Sequence[Message]) -> None:
 
 def messages(records: Iterable[Stored]) -> list[Message]:
     """What the processor makes of them."""
-    return list(documents_out(Processor(lambda: NOW).process(list(records), {})))
+    made = Processor(lambda: NOW).documents([record for _, record in records], {}, Account())
+    return [document_out(document, record) for document, record in made]
 
 
 def changed(before: Message, day: bytes = b"2026.03.04", **fields: Any) -> Message:
