@@ -6,18 +6,21 @@ Arrays are flat, arrays of objects too; `a.b` as one key is the same as `b` insi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from operator import methodcaller
+from typing import Final, TypeAlias
 
 from logintel.event import Json
 from logintel_collector.query.analysis import Analyzer
 
 Source: TypeAlias = Mapping[str, Json]
+#: Stands for a text that nobody has asked for yet; told apart by identity.
+_UNREAD: Final = "\0unread"
 
 
 def values_of(path: tuple[str, ...]) -> Callable[[Source], Json]:
     """A function from document to the value at `path`: one value, a list of them (perhaps nested), or None."""
     if len(path) == 1:
-        return _Top(path[0])
+        return methodcaller("get", path[0])
     first, second = path[0], ".".join(path[1:])
     whole = ".".join(path)
     single = len(path) == 2
@@ -29,18 +32,6 @@ def values_of(path: tuple[str, ...]) -> Callable[[Source], Json]:
         return list(_gathered(source, path))
 
     return read
-
-
-class _Top:
-    """Reads one key of the document itself."""
-
-    __slots__ = ("_key",)
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, source: Source) -> Json:
-        return source.get(self._key)
 
 
 def flat(value: Json) -> Iterator[Json]:
@@ -111,17 +102,19 @@ class TextReader:
             read.vocabulary = frozenset(self.terms(source))
         return read.vocabulary
 
-    def may_have(self, source: Source, term: str) -> bool:
-        """False when the text cannot have the term, without analysing it: where terms stand verbatim in ASCII text."""
+    def lowered(self, source: Source) -> str | None:
+        """A text that has every term of the field verbatim; None where nobody can know without analysing it."""
         read = self._read(source)
-        value = read.value
+        if read.lowered is _UNREAD:
+            read.lowered = self._lowered(read.value)
+        return read.lowered
+
+    def _lowered(self, value: Json) -> str | None:
         if value is None:
-            return False
-        if read.terms is not None or not self._analyzer.verbatim or value.__class__ is not str:
-            return True
-        if read.lowered is None:
-            read.lowered = value.lower() if value.isascii() else ""
-        return not read.lowered or term in read.lowered
+            return ""
+        if value.__class__ is str and self._analyzer.verbatim and value.isascii():
+            return value.lower()
+        return None
 
     def _read(self, source: Source) -> _Read:
         last = self._last
@@ -138,6 +131,6 @@ class _Read:
     def __init__(self, source: Source, value: Json) -> None:
         self.source = source
         self.value = value
-        self.lowered: str | None = None
+        self.lowered: str | None = _UNREAD
         self.terms: list[str | None] | None = None
         self.vocabulary: frozenset[str | None] | None = None
