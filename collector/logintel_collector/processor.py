@@ -20,10 +20,6 @@ from logintel_collector.document import Document
 _LEVELS: Final = frozenset((*get_args(Level), None))
 _LEVEL_TYPES: Final = (str, type(None))
 _STAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
-#: What an event has; a document also has what is made of it.
-_EVENT: Final = (
-    "log_id", "source_id", "timestamp", "level", "message", "raw_log", "tags", "metadata", "parsed_fields",
-)  # fmt: skip
 #: The category that a format stands for. One that carries anything (json, logfmt, text, container) says nothing.
 _FORMAT_CATEGORIES: Final = {
     name: category
@@ -156,23 +152,32 @@ class _Days(dict[str, str | None]):
 def _source(value: bytes, created_at: str) -> tuple[dict[str, Json], str]:
     """The document of an encoded event, and its date. Raises ValueError that names what is wrong, without content."""
     event: dict[str, Any] = decode(value)
-    if len(event) != len(_EVENT):  # what we do not know is ignored
-        event = {name: event[name] for name in _EVENT}
-    raw, metadata, tags = event["raw_log"], event["metadata"], event["tags"]
+    raw, message, level, tags = event["raw_log"], event["message"], event["level"], event["tags"]
+    metadata, parsed = event["metadata"], event["parsed_fields"]
     # `decode` gives JSON's own types, which are compared in a third of what isinstance takes.
-    if not (event["message"].__class__ is str and metadata.__class__ is event["parsed_fields"].__class__ is dict):
+    if not (message.__class__ is str and metadata.__class__ is parsed.__class__ is dict):
         raise ValueError("expected 'message' to be a text, 'metadata' and 'parsed_fields' objects")
     if tags.__class__ is not list or (tags and not all(tag.__class__ is str for tag in tags)):
         raise ValueError("'tags': expected a list of texts")
-    level = event["level"]
     if level.__class__ not in _LEVEL_TYPES or level not in _LEVELS:
         raise ValueError("'level': expected DEBUG, INFO, WARN, ERROR, FATAL or null")
-    timestamp = event["timestamp"] = _timestamp(event["timestamp"])
-    event["category"] = category_of(metadata)
-    event["size_bytes"] = len(raw) if raw.isascii() else len(raw.encode())
-    event["processing_status"] = "processed"
-    event["created_at"] = created_at
-    return event, timestamp[:10]
+    timestamp = _timestamp(event["timestamp"])
+    source = {
+        "log_id": event["log_id"],
+        "source_id": event["source_id"],
+        "timestamp": timestamp,
+        "level": level,
+        "message": message,
+        "raw_log": raw,
+        "category": category_of(metadata),
+        "tags": tags,
+        "metadata": metadata,
+        "parsed_fields": parsed,
+        "size_bytes": len(raw) if raw.isascii() else len(raw.encode()),
+        "processing_status": "processed",
+        "created_at": created_at,
+    }
+    return source, timestamp[:10]
 
 
 def _timestamp(text: str) -> str:
