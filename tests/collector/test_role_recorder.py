@@ -175,7 +175,7 @@ def test_documents_are_rows_in_the_partition_of_their_day(kafka: str, database: 
         async with place(kafka, database) as at:
             new = today(records(300))
             outlier = changed(messages(records(1, b"o" * 16))[0], b"", timestamp="1999-01-01T00:00:00.000000Z")
-            old = changed(messages(records(1, b"p" * 16))[0], timestamp="2025-03-04T00:00:00.000000Z")
+            old = changed(messages(records(1, b"p" * 16))[0], b"2025.03.04", timestamp="2025-03-04T00:00:00.000000Z")
             await at.send([*new, outlier, old])
             role = await at.caught_up()
             assert role.summary() == {"done": 302, "dead_letters": 0}

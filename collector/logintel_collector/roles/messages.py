@@ -22,6 +22,8 @@ from logintel_collector.document import Document
 #: key, value, headers
 Message: TypeAlias = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 _SCHEMA: Final = ("schema", b"1")
+#: Places of the headers of a message of log-processing.
+LOG_ID, DAY = 0, 1
 _SEQ_BYTES: Final = len(seq_of(0))
 #: Without the class's own constructor, which takes as long as all else that a record needs here.
 _new: Final = tuple.__new__
@@ -36,6 +38,16 @@ def identified(read: Consumed) -> Record | None:
         if name == "seq" and len(seq) == _SEQ_BYTES:
             return _new(Record, (value, stream, seq))
     return None
+
+
+def header(read: Consumed, place: int, name: str) -> bytes:
+    """The header of that name, at `place` where a message is ours; empty where there is none."""
+    headers = read.headers
+    if len(headers) > place:
+        found, value = headers[place]
+        if found == name:
+            return value
+    return dict(headers).get(name, b"")
 
 
 def log_id_of(read: Consumed, topic: str, partition: int) -> str:
