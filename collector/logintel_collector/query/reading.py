@@ -77,60 +77,51 @@ class TextReader:
     A document is recognised by being the same object: it must not be changed between two readings.
     """
 
-    __slots__ = ("_analyzer", "_last", "_strict", "_values")
+    __slots__ = ("_analyzer", "_lowered", "_source", "_strict", "_terms", "_value", "_values", "_vocabulary")
+    _lowered: str | None
+    _terms: list[str | None] | None
+    _vocabulary: frozenset[str | None] | None
 
     def __init__(self, path: tuple[str, ...], analyzer: Analyzer, strict: bool) -> None:
         """`strict`: numbers and booleans are no text."""
         self._values = values_of(path)
         self._analyzer = analyzer
         self._strict = strict
-        self._last = _Read({}, None)
+        self._turn_to({})
 
     def terms(self, source: Source) -> list[str | None]:
         """The terms; the index is the position, None a hole."""
-        read = self._read(source)
-        if read.terms is None:
-            values = [value for value in flat(read.value) if not self._strict or isinstance(value, str)]
+        if self._source is not source:
+            self._turn_to(source)
+        if self._terms is None:
+            values = [value for value in flat(self._value) if not self._strict or isinstance(value, str)]
             texts = [text for value in values if (text := text_of(value)) is not None]
-            read.terms = self._analyzer.all_terms(texts)
-        return read.terms
+            self._terms = self._analyzer.all_terms(texts)
+        return self._terms
 
     def vocabulary(self, source: Source) -> frozenset[str | None]:
         """The set of terms (and perhaps None)."""
-        read = self._read(source)
-        if read.vocabulary is None:
-            read.vocabulary = frozenset(self.terms(source))
-        return read.vocabulary
+        terms = self.terms(source)
+        if self._vocabulary is None:
+            self._vocabulary = frozenset(terms)
+        return self._vocabulary
 
     def lowered(self, source: Source) -> str | None:
         """A text that has every term of the field verbatim; None where nobody can know without analysing it."""
-        read = self._read(source)
-        if read.lowered is _UNREAD:
-            read.lowered = self._lowered(read.value)
-        return read.lowered
+        if self._source is not source:
+            self._turn_to(source)
+        if self._lowered is _UNREAD:
+            self._lowered = self._lower(self._value)
+        return self._lowered
 
-    def _lowered(self, value: Json) -> str | None:
+    def _lower(self, value: Json) -> str | None:
         if value is None:
             return ""
         if value.__class__ is str and self._analyzer.verbatim and value.isascii():
             return value.lower()
         return None
 
-    def _read(self, source: Source) -> _Read:
-        last = self._last
-        if last.source is not source:
-            self._last = last = _Read(source, self._values(source))
-        return last
-
-
-class _Read:
-    """What is known of one document so far."""
-
-    __slots__ = ("lowered", "source", "terms", "value", "vocabulary")
-
-    def __init__(self, source: Source, value: Json) -> None:
-        self.source = source
-        self.value = value
-        self.lowered: str | None = _UNREAD
-        self.terms: list[str | None] | None = None
-        self.vocabulary: frozenset[str | None] | None = None
+    def _turn_to(self, source: Source) -> None:
+        self._source, self._value = source, self._values(source)
+        self._lowered = _UNREAD
+        self._terms = self._vocabulary = None
