@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
 
+from logintel.bus import Record
 from logintel.bus.kafka_consumer import Consumed
 from logintel.bus.topics import DEAD_LETTERS, INGESTION, POSITIONS, PROCESSING
 from logintel.config.shared import KafkaBusConfig
@@ -93,11 +94,8 @@ class Lane:
         Raises Poisoned when the records may be at fault; TimeoutError, KafkaError when the cluster is, or when someone
         else has fenced this lane.
         """
-        try:
-            documents, account = self._processed(processor, records)
-        except Exception as error:
-            raise Poisoned(f"{type(error).__name__}: {error}") from error
-        await self._send(documents, account, records[-1].offset + 1)
+        account = Account()
+        await self._send(self._documents(processor, records, account), account, records[-1].offset + 1)
 
     async def bury(self, processor: Processor, record: Consumed, error: str) -> Account:
         """Make a dead letter of a record that cannot be processed; otherwise like `take`."""
@@ -144,25 +142,24 @@ class Lane:
         """Let go, in bounded time; a transaction that is still open is aborted by the next owner."""
         await self._transactions.close()
 
-    def _processed(self, processor: Processor, records: Sequence[Consumed]) -> tuple[list[Message], Account]:
-        """What the records become, each document as long as the bus takes; who knows no stream has a dead letter."""
-        known, unknown = [], []
-        for record in records:
-            found = identified(record)
-            if found is None:
-                unknown.append(record)
-            else:
-                known.append(found)
-        account, messages, limit = Account(), [], self._route.max_document
-        for document, event in processor.documents(known, self._positions.last, account):
-            messages.append(document_out(fitted(document, limit), event))
-        for record in unknown:
-            log_id = log_id_of(record, self._route.ingestion, self.partition)
-            error = "expected a key of 16 bytes (the stream) and a header seq of 12"
-            account.dead_letters.append(processor.dead_letter(log_id, "unidentified", error, record.value or b""))
-        return messages, account
+    def _documents(self, processor: Processor, records: Sequence[Consumed], account: Account) -> Iterator[Message]:
+        """What the records become, each document as long as the bus takes; who knows no stream has a dead letter.
 
-    async def _send(self, documents: list[Message], account: Account, following: int) -> None:
+        Made while they are put into batches, so that few are in memory. Raises Poisoned.
+        """
+        unknown: list[Consumed] = []
+        try:
+            for document, event in processor.documents(_known(records, unknown), self._positions.last, account):
+                yield document_out(fitted(document, self._route.max_document), event)
+            for record in unknown:
+                log_id = log_id_of(record, self._route.ingestion, self.partition)
+                error = "expected a key of 16 bytes (the stream) and a header seq of 12"
+                account.dead_letters.append(processor.dead_letter(log_id, "unidentified", error, record.value or b""))
+        except Exception as error:
+            raise Poisoned(f"{type(error).__name__}: {error}") from error
+
+    async def _send(self, documents: Iterable[Message], account: Account, following: int) -> None:
+        """`account` is complete when the documents are at their end; the other messages are made after them."""
         route = self._route
         await self._transactions.send(
             (route.processing, self.partition, documents),
@@ -175,6 +172,16 @@ class Lane:
 def group_of(installation: str) -> str:
     """The consumer group of an installation's processors."""
     return f"{installation}-processor"
+
+
+def _known(records: Iterable[Consumed], unknown: list[Consumed]) -> Iterator[Record]:
+    """The records as the bus means them; those that it cannot know go to `unknown`."""
+    for record in records:
+        found = identified(record)
+        if found is None:
+            unknown.append(record)
+        else:
+            yield found
 
 
 def _now() -> int:
