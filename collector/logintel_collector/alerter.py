@@ -7,7 +7,7 @@ so long by the clock. An event that is older than the alert's last one belongs t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
@@ -55,13 +55,15 @@ class Alerter:
     def failures(self) -> int:
         return sum(evaluation.failures for evaluation in self._rules.values())
 
-    def evaluate(self, documents: Sequence[Document]) -> Changes:
-        """What the documents change, to be saved in the transaction that moves past them."""
+    def evaluate(self, documents: Iterable[Document]) -> Changes:
+        """What the documents change, to be saved in the transaction that moves past them.
+
+        They are asked for one at a time, and kept only where a rule's query matches.
+        """
         now = self._now()
-        of_events = [document for document in documents if ALERT_ID not in document.source]
         changes = Changes()
-        for evaluation in self._rules.values():
-            evaluation.evaluate(of_events, now, changes)
+        for evaluation, matching in self._matching(documents):
+            evaluation.evaluate(matching, now, changes)
         return changes
 
     def settle(self) -> Changes:
@@ -71,6 +73,22 @@ class Alerter:
         for evaluation in self._rules.values():
             evaluation.settle(now, changes)
         return changes
+
+    def _matching(self, documents: Iterable[Document]) -> list[tuple[Evaluation, list[Document]]]:
+        """What each rule's query matches. One document after the other, so that rules share what is read of it."""
+        found: list[tuple[Evaluation, list[Document]]] = [(evaluation, []) for evaluation in self._rules.values()]
+        tests = [(evaluation, evaluation.rule.predicate, matching.append) for evaluation, matching in found]
+        for document in documents:
+            source = document.source
+            if ALERT_ID in source:
+                continue
+            for evaluation, matches, add in tests:
+                try:
+                    if matches(source):
+                        add(document)
+                except Exception as error:  # noqa: BLE001 - a query that fails must stop neither its rule nor the others
+                    evaluation.failed(error)
+        return found
 
     def _now(self) -> int:
         return micros_since_1970(self._clock())

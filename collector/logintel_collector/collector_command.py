@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import orjson
 
-from logintel import garbage, logs
+from logintel import garbage, logs, memory
 from logintel.config.load import load
 from logintel.config.problem import Misconfigured, Problem
 from logintel.refused import Refused
@@ -72,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     roles = _roles(config, args.config, args.roles.split(",") if args.roles else config.roles)
     logs.set_up("info", sys.stderr)
     garbage.collect_rarely()
+    memory.keep()
     started = time.monotonic()
     asyncio.run(_run(roles, once=args.once))
     seconds = round(time.monotonic() - started, 3)

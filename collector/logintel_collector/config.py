@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -15,6 +16,9 @@ from logintel.config.shared import SharedConfig
 from logintel.size import Size
 from logintel_collector.notifier.config import NotifyConfig
 from logintel_collector.roles import MODULES, RoleName
+
+#: Hosts to which there is no network.
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class SqliteConfig(Section):
@@ -44,8 +48,12 @@ class ElasticsearchConfig(Section):
         None
     )
     compress: Annotated[
-        bool, Field(description="Compress requests: a tenth of the network for 3 microseconds of CPU an event.")
-    ] = True
+        bool | None,
+        Field(
+            description="Compress requests: a tenth of the network for 3 microseconds of CPU an event; by default if "
+            "a host is another machine."
+        ),
+    ] = None
     prefix: Annotated[
         str,
         Field(
@@ -57,6 +65,13 @@ class ElasticsearchConfig(Section):
         int | None, Field(description="Primary shards of a daily index; by the number of nodes without.", ge=1)
     ] = None
     replicas: Annotated[int | None, Field(description="Copies of each; by the number of nodes without.", ge=0)] = None
+
+    @property
+    def compresses(self) -> bool:
+        """Whether requests are compressed."""
+        if self.compress is not None:
+            return self.compress
+        return not all(urlsplit(host).hostname in _THIS_MACHINE for host in self.hosts)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from logintel.event import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """An event after processing.
 
     source  the Elasticsearch document (the seed's mapping): log_id, source_id, timestamp, level, message, raw_log,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import orjson
 
@@ -18,7 +18,8 @@ from logintel.identity import named_id
 from logintel_collector.document import Document
 
 _LEVELS: Final = frozenset((*get_args(Level), None))
-_STAMP: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
+_LEVEL_TYPES: Final = (str, type(None))
+_STAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
 #: The category that a format stands for. One that carries anything (json, logfmt, text, container) says nothing.
 _FORMAT_CATEGORIES: Final = {
     name: category
@@ -53,18 +54,22 @@ class AcceptedRange:
 
 
 @dataclass(slots=True)
-class Processed:
-    """What a batch of records became: every record is a document, a dead letter or a repeat.
+class Account:
+    """What else a batch of records became: every one that is no document is a dead letter or a repeat.
 
-    records    the record of each document
     positions  the last seq of each stream of the batch; saved with the documents, so that a repeat is known
     """
 
-    documents: list[Document] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     repeats: int = 0
     positions: dict[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Processed(Account):
+    """What a batch of records became, with its documents."""
+
+    documents: list[Document] = field(default_factory=list)
 
 
 class Processor:
@@ -78,30 +83,39 @@ class Processor:
         self._config_version = config_version
 
     def process(self, stored: Sequence[Stored], positions: Mapping[bytes, bytes]) -> Processed:
-        """Documents of the records that are not above `positions` (stream → last seq) are left out as repeats."""
+        """All documents of a batch at once; otherwise like `documents`."""
+        result = Processed()
+        records = (record for _, record in stored)
+        result.documents = [document for document, _ in self.documents(records, positions, result)]
+        return result
+
+    def documents(
+        self, records: Iterable[Record], positions: Mapping[bytes, bytes], account: Account
+    ) -> Iterator[tuple[Document, Record]]:
+        """The documents, each with its record, one at a time: who lets go of one before the next needs little memory.
+
+        Those of records that are not above `positions` (stream → last seq) are left out as repeats. The account is
+        complete at the end.
+        """
         now = self._clock().astimezone(UTC)
         created_at = stamp(now)
-        first, last = self._accepted.days(now)
-        result = Processed()
-        reached = result.positions
-        add, add_record = result.documents.append, result.records.append
-        for _, record in stored:
-            before = reached.get(record.stream) or positions.get(record.stream)
-            if before is not None and record.seq <= before:
-                result.repeats += 1
+        days = _Days(*self._accepted.days(now))
+        reached = account.positions
+        for record in records:
+            value, stream, seq = record
+            before = reached.get(stream) or positions.get(stream)
+            if before is not None and seq <= before:
+                account.repeats += 1
                 continue
-            reached[record.stream] = record.seq
+            reached[stream] = seq
             try:
-                source = _source(record.value, created_at)
+                source, date = _source(value, created_at)
                 body = orjson.dumps(source)
             except (ValueError, orjson.JSONEncodeError) as error:
-                log_id = named_id("record", record.stream.hex(), record.seq.hex())
-                result.dead_letters.append(self.dead_letter(log_id, "undecodable", str(error), record.value))
+                log_id = named_id("record", stream.hex(), seq.hex())
+                account.dead_letters.append(self.dead_letter(log_id, "undecodable", str(error), value))
                 continue
-            day = str(source["timestamp"])[:10]
-            add(Document(source, body, day.replace("-", ".") if first <= day <= last else None))
-            add_record(record)
-        return result
+            yield Document(source, body, days[date]), record
 
     def dead_letter(self, log_id: str, reason: str, error: str, original: bytes, attempts: int = 1) -> DeadLetter:
         """A dead letter of this stage, made now."""
@@ -123,26 +137,35 @@ def category_of(metadata: Mapping[str, Json]) -> str | None:
     return by_format or _SOURCE_CATEGORIES.get(str(metadata.get("source_type")))
 
 
-def _source(value: bytes, created_at: str) -> dict[str, Json]:
-    """The document of an encoded event. Raises ValueError that names what is wrong, without content."""
-    event = decode(value)
-    raw = event["raw_log"]
-    assert isinstance(raw, str)
-    message, tags = event.get("message", raw), event.get("tags", [])
-    metadata, parsed = event.get("metadata", {}), event.get("parsed_fields", {})
-    if not (
-        isinstance(message, str) and isinstance(tags, list) and isinstance(metadata, dict) and isinstance(parsed, dict)
-    ):
-        raise ValueError("'message' is not a text, 'tags' not a list, or 'metadata' or 'parsed_fields' not an object")
-    level = event.get("level")
-    if not (level is None or isinstance(level, str)) or level not in _LEVELS:
-        raise ValueError("'level': expected DEBUG, INFO, WARN, ERROR, FATAL or null")
-    if not all(isinstance(tag, str) for tag in tags):
+class _Days(dict[str, str | None]):
+    """Date, `YYYY-MM-DD` → the index's day; None: outside the accepted range."""
+
+    def __init__(self, first: str, last: str) -> None:
+        super().__init__()
+        self._first, self._last = first, last
+
+    def __missing__(self, date: str) -> str | None:
+        day = self[date] = date.replace("-", ".") if self._first <= date <= self._last else None
+        return day
+
+
+def _source(value: bytes, created_at: str) -> tuple[dict[str, Json], str]:
+    """The document of an encoded event, and its date. Raises ValueError that names what is wrong, without content."""
+    event: dict[str, Any] = decode(value)
+    raw, message, level, tags = event["raw_log"], event["message"], event["level"], event["tags"]
+    metadata, parsed = event["metadata"], event["parsed_fields"]
+    # `decode` gives JSON's own types, which are compared in a third of what isinstance takes.
+    if not (message.__class__ is str and metadata.__class__ is parsed.__class__ is dict):
+        raise ValueError("expected 'message' to be a text, 'metadata' and 'parsed_fields' objects")
+    if tags.__class__ is not list or (tags and not all(tag.__class__ is str for tag in tags)):
         raise ValueError("'tags': expected a list of texts")
-    return {
+    if level.__class__ not in _LEVEL_TYPES or level not in _LEVELS:
+        raise ValueError("'level': expected DEBUG, INFO, WARN, ERROR, FATAL or null")
+    timestamp = _timestamp(event["timestamp"])
+    source = {
         "log_id": event["log_id"],
         "source_id": event["source_id"],
-        "timestamp": _timestamp(str(event["timestamp"])),
+        "timestamp": timestamp,
         "level": level,
         "message": message,
         "raw_log": raw,
@@ -154,12 +177,12 @@ def _source(value: bytes, created_at: str) -> dict[str, Json]:
         "processing_status": "processed",
         "created_at": created_at,
     }
+    return source, timestamp[:10]
 
 
 def _timestamp(text: str) -> str:
     """The canonical form; other producers may send any ISO 8601 form (without a zone: UTC). Raises ValueError."""
-    match = _STAMP.fullmatch(text)
-    if match and _is_date(match[1]):
+    if _STAMP.fullmatch(text) and _is_date(text[:10]):
         return text
     try:
         moment = datetime.fromisoformat(text)

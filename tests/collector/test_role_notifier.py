@@ -30,6 +30,7 @@ from logintel.bus.topics import ALERTS
 from logintel.identity import named_id
 from logintel_collector.alert import Alert, Changes, Notification
 from logintel_collector.config import CollectorConfig
+from logintel_collector.notifier.outbox import Attempt
 from logintel_collector.roles.notifier_role import NotifierRole
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.rules.episode import notification
@@ -310,7 +311,7 @@ def test_a_notifier_that_slept_past_its_lease_is_given_nothing_to_tell(
             awake = PostgresOutbox(heir, await Lease.take(heir, "notifier"))
             assert await asleep.pending("log", LATER, 10) == []
             with pytest.raises(postgres_lease.LeaseLost):
-                await asleep.failed(told[0].id, "log", "no answer", LATER)
+                await asleep.report("log", [Attempt(told[0].id, "no answer", LATER)])
             pending = await awake.pending("log", LATER, 10)
             assert sorted(each.notification.id for each in pending) == sorted(each.id for each in told)
             assert {each.attempts for each in pending} == {0}
@@ -324,10 +325,9 @@ def test_what_everybody_was_told_of_is_forgotten_an_hour_later(kafka: str, datab
             _, told = made(3, timedelta(hours=2))
             await on.fill([], told)
             outbox = PostgresOutbox(connection, await Lease.take(connection, "notifier"))
-            for each in told[:4]:
-                await outbox.delivered(each.id, "log")
-            for each in told[1:]:
-                await outbox.failed(each.id, "webhook", "HTTP 500", None if each is told[1] else STAMP)
+            await outbox.report("log", [Attempt(each.id) for each in told[:4]])
+            failed = [Attempt(each.id, "HTTP 500", None if each is told[1] else STAMP) for each in told[1:]]
+            await outbox.report("webhook", failed)
             await outbox.expire(["log", "webhook"])
             left = {str(row["id"]) for row in await connection.fetch("SELECT id FROM outbox")}
             assert left == {each.id for each in told} - {told[1].id}

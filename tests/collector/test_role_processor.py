@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -21,7 +21,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from logintel.bus import Record, kafka_lz4
-from logintel.bus.kafka_consumer import Consumed
 from logintel.config.shared import KafkaBusConfig
 from logintel.encoder import Encoder
 from logintel.event import Envelope, Event
@@ -52,6 +51,15 @@ def events(stream: bytes, start: int, count: int, fill: str = "") -> list[Record
     ]
 
 
+class Read(NamedTuple):
+    """What a consumer reads."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+
 @dataclass(frozen=True)
 class Cluster:
     """Topics of one test on a broker."""
@@ -64,7 +72,7 @@ class Cluster:
     def config(self) -> KafkaBusConfig:
         return KafkaBusConfig(bootstrap_servers=(self.kafka,))
 
-    async def send(self, records: Sequence[Record], partition: int = 0) -> list[Consumed]:
+    async def send(self, records: Sequence[Record], partition: int = 0) -> list[Read]:
         """Put events on log-ingestion; what a consumer would read."""
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True)
         await producer.start()
@@ -79,7 +87,7 @@ class Cluster:
         finally:
             await producer.stop()
         return [
-            Consumed(offset, record.stream, record.value, [("seq", record.seq)])
+            Read(offset, record.stream, record.value, [("seq", record.seq)])
             for offset, record in zip(offsets, records, strict=True)
         ]
 
@@ -223,9 +231,9 @@ def test_a_repeat_is_known_to_the_next_owner(kafka: str) -> None:
             await first.close()
             again = await on.send(events(stream, 5, 10))
             second = await on.lane()
-            processed = await second.take(processor(), again)
+            account = await second.take(processor(), again)
             await second.close()
-            assert processed.repeats == 5
+            assert account.repeats == 5
             assert await on.texts() == numbered(stream, range(10)) + numbered(other, range(3)) + numbered(
                 stream, range(10, 15)
             )
@@ -242,9 +250,10 @@ def test_what_no_stream_is_known_of_becomes_a_dead_letter(kafka: str) -> None:
                 [good[0], Record(b"foreign", b"short", b"1"), Record(b"{}", stream, good[1].seq), good[2]]
             )
             lane = await on.lane()
-            processed = await lane.take(processor(), read)
+            account = await lane.take(processor(), read)
             await lane.close()
-            assert len(processed.documents) == 2
+            assert len(account.dead_letters) == 2
+            assert await on.texts() == [f"{stream.hex()} {n}" for n in (0, 2)]
             letters = [orjson.loads(record.value) for record in await on.read(on.route.dead_letters)]
             assert sorted((letter["reason"], letter["original"]) for letter in letters) == [
                 ("undecodable", "e30="),

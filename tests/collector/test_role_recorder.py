@@ -29,9 +29,9 @@ from logintel.bus.topics import PROCESSING, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
-from logintel_collector.processor import Processor
+from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import runner
-from logintel_collector.roles.messages import Message, documents_out
+from logintel_collector.roles.messages import Message, document_out
 from logintel_collector.roles.recorder_role import RecorderRole
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.stores.postgres import connected, migrate
@@ -147,7 +147,8 @@ async def sent(kafka: str, topic: str, messages: Sequence[Message]) -> None:
 
 def messages(records: Iterable[Stored]) -> list[Message]:
     """What the processor makes of them."""
-    return list(documents_out(Processor(lambda: NOW).process(list(records), {})))
+    made = Processor(lambda: NOW).documents([record for _, record in records], {}, Account())
+    return [document_out(document, record) for document, record in made]
 
 
 def changed(before: Message, day: bytes = b"2026.03.04", **fields: Any) -> Message:
@@ -174,7 +175,7 @@ def test_documents_are_rows_in_the_partition_of_their_day(kafka: str, database: 
         async with place(kafka, database) as at:
             new = today(records(300))
             outlier = changed(messages(records(1, b"o" * 16))[0], b"", timestamp="1999-01-01T00:00:00.000000Z")
-            old = changed(messages(records(1, b"p" * 16))[0], timestamp="2025-03-04T00:00:00.000000Z")
+            old = changed(messages(records(1, b"p" * 16))[0], b"2025.03.04", timestamp="2025-03-04T00:00:00.000000Z")
             await at.send([*new, outlier, old])
             role = await at.caught_up()
             assert role.summary() == {"done": 302, "dead_letters": 0}

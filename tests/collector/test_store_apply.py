@@ -16,6 +16,7 @@ import pytest
 
 from logintel.bus import Record, Stored
 from logintel_collector.alert import Alert, Changes, Notification, RuleState, Severity
+from logintel_collector.notifier.outbox import Attempt
 from logintel_collector.processor import Processed, Processor
 from logintel_collector.rules.rule import Rule, RuleConfig, rule_from
 from logintel_collector.stores.sqlite import Store
@@ -203,13 +204,12 @@ def test_each_channel_tells_a_notification_until_it_is_done_with_it(path: Path) 
                 (second, 0),
             ]
             assert len(await store.pending("log", LATER, 1)) == 1
-            await store.delivered("n1", "log")
-            await store.failed("n2", "log", "refused", "2026-11-22T14:00:00.000000Z")
+            await store.report("log", [Attempt("n1"), Attempt("n2", "refused", "2026-11-22T14:00:00.000000Z")])
             assert await store.pending("log", LATER, 10) == []
             assert [
                 (p.notification, p.attempts) for p in await store.pending("log", "2026-11-22T14:00:00.000000Z", 9)
             ] == [(second, 1)]
-            await store.failed("n2", "log", "refused", None)
+            await store.report("log", [Attempt("n2", "refused")])
             assert await store.pending("log", "2027-01-01T00:00:00.000000Z", 10) == []
             assert len(await store.pending("webhook", LATER, 10)) == 2
 

@@ -215,7 +215,21 @@ def test_templates_are_put_when_they_are_missing_or_differ(config: Elasticsearch
     asyncio.run(scenario())
 
 
-def test_documents_are_stored_as_they_are_each_once(config: ElasticsearchConfig, records: Records) -> None:
+def test_requests_are_compressed_where_there_is_a_network_or_somebody_says_so() -> None:
+    def compresses(*hosts: str, compress: bool | None = None) -> bool:
+        return ElasticsearchConfig(hosts=hosts, compress=compress).compresses
+
+    assert not compresses("http://127.0.0.1:9200", "https://localhost:9200", "http://[::1]:9200")
+    assert compresses("http://127.0.0.1:9200", "http://e1:9200")
+    assert compresses("http://127.0.0.1:9200", compress=True)
+    assert not compresses("http://e1:9200", compress=False)
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_documents_are_stored_as_they_are_each_once(
+    config: ElasticsearchConfig, records: Records, *, compress: bool
+) -> None:
+    config = config.model_copy(update={"compress": compress})
     documents = Processor(lambda: NOW).process(records(900), {}).documents
 
     async def scenario() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from logintel.bus import Record, Stored
 from logintel_collector.alert import Changes, Notification
+from logintel_collector.notifier.outbox import Attempt
 from logintel_collector.processor import Processed, Processor
 from logintel_collector.query import compile_text, product_mapping
 from logintel_collector.stores.sqlite import Store
@@ -126,9 +127,8 @@ def test_dead_letters_and_told_notifications_go_too(tmp_path: Path) -> None:
         store = await Store.open(path, clock)
         told, waiting = Notification("n1", "a1", {}, stamp), Notification("n2", "a1", {}, stamp)
         await store.apply(Processor(clock).process(broken, {}), Changes(notifications=[told, waiting]), 1)
-        await store.delivered("n1", "log")
-        await store.delivered("n2", "log")
-        await store.failed("n2", "webhook", "refused", stamp)
+        await store.report("log", [Attempt("n1"), Attempt("n2")])
+        await store.report("webhook", [Attempt("n2", "refused", stamp)])
         clock.time = NOW + 2 * DAY
         await emptied(store, Retention())
         assert rows(path, "SELECT id FROM outbox") == [("n2",)]

@@ -11,9 +11,12 @@ from contextlib import asynccontextmanager
 
 import lz4.frame
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.structs import ConsumerRecord
 
 from logintel.bus import Record, kafka_lz4
+from logintel.bus.kafka_assigned import AssignedConsumer
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer
 from logintel.bus.kafka_producer import KafkaProducer
 from logintel.bus.topics import ALL, set_up
@@ -201,6 +204,61 @@ async def read_some(kafka: str, name: str, group: str, *, commit: int) -> list[C
         assert await consumer.committed(2) == commit
         assert consumer.assigned == assigned == {0, 1, 2}
         return list(batches[0].records)
+    finally:
+        await consumer.stop()
+
+
+def test_what_was_aborted_is_passed_over_whatever_is_read_at_once(kafka: str) -> None:
+    async def run(at_once: int) -> None:
+        async with topic(kafka) as name:
+            await transact(kafka, name, [(b"a", True), (b"b", False), (b"c", True), (b"d", False), (b"e", True)])
+            consumer = AssignedConsumer(config(kafka), name, {0: 0, 1: 0, 2: 0})
+            await consumer.start()
+            found: list[Consumed] = []
+            async with asyncio.timeout(30):
+                while await consumer.lag():
+                    for batch in await consumer.read(at_once, 1.0):
+                        assert batch.partition == 1
+                        assert len(batch.records) <= at_once
+                        found += batch.records
+            await consumer.stop()
+            others = await another_reader(kafka, TopicPartition(name, 1), len(found))
+        assert [record.value for record in found] == [b"a%d" % n for n in range(3)] + [b"c%d" % n for n in range(3)] + [
+            b"e%d" % n for n in range(3)
+        ]
+        # each transaction ends with a marker that takes an offset
+        assert [record.offset for record in found] == [0, 1, 2, 8, 9, 10, 16, 17, 18]
+        assert [record.headers for record in found] == [[("schema", b"1")]] * 9
+        assert [(one.topic, one.offset, one.value) for one in others] == [
+            (name, record.offset, record.value) for record in found
+        ]
+
+    for at_once in (1, 2, 1000):
+        asyncio.run(run(at_once))
+
+
+async def transact(kafka: str, name: str, transactions: list[tuple[bytes, bool]]) -> None:
+    """Three records for partition 1 in each transaction, which is committed or not."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"test-{secrets.token_hex(6)}")
+    await producer.start()
+    for word, committed in transactions:
+        await producer.begin_transaction()
+        for number in range(3):
+            await producer.send_and_wait(name, b"%s%d" % (word, number), partition=1, headers=[("schema", b"1")])
+        await (producer.commit_transaction() if committed else producer.abort_transaction())
+    await producer.stop()
+
+
+async def another_reader(kafka: str, place: TopicPartition, count: int) -> list[ConsumerRecord]:
+    """What a consumer that is none of ours reads in the same process."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka, isolation_level="read_committed", auto_offset_reset="earliest", group_id=None
+    )
+    consumer.assign([place])
+    await consumer.start()
+    try:
+        async with asyncio.timeout(30):
+            return [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()
 

@@ -143,7 +143,8 @@ class Transfer:
             await answer
 
     def _entry(self, row: Row, body: bytes) -> Entry:
-        return Entry(creating(self.client.prefix, self._day(row), row[LOG_ID].encode()), body, body)
+        action = b'%s%s"}}' % (creating(self.client.prefix, self._day(row)), row[LOG_ID].encode())
+        return Entry(action, body, body)
 
     def _day(self, row: Row) -> str:
         first, last = self.days

@@ -15,6 +15,18 @@ class PendingNotification(NamedTuple):
     attempts: int
 
 
+class Attempt(NamedTuple):
+    """What became of telling a notification once.
+
+    error     why it was not told; None: it was, and is never pending there again
+    retry_at  when to try again; None with an error: given up, never pending again
+    """
+
+    notification_id: str
+    error: str | None = None
+    retry_at: str | None = None
+
+
 class Outbox(Protocol):
     """Notifications and, for each channel, how far telling them has come. Times are UTC, 27 characters.
 
@@ -25,8 +37,5 @@ class Outbox(Protocol):
     async def pending(self, channel: str, now: str, limit: int) -> Sequence[PendingNotification]:
         """At most `limit` notifications that `channel` is to tell at `now`, oldest `created_at` first."""
 
-    async def delivered(self, notification_id: str, channel: str) -> None:
-        """Durably note that `channel` has told it; it is never pending there again."""
-
-    async def failed(self, notification_id: str, channel: str, error: str, retry_at: str | None) -> None:
-        """Durably note a failed attempt (`attempts` grows by one). `retry_at` None: given up, never pending again."""
+    async def report(self, channel: str, attempts: Sequence[Attempt]) -> None:
+        """Durably note what became of telling notifications over `channel`, all or none; its `attempts` grow by one."""

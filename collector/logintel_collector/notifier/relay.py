@@ -13,7 +13,7 @@ import structlog
 
 from logintel_collector.alert import Notification
 from logintel_collector.notifier.channel import Channel, Untold
-from logintel_collector.notifier.outbox import Outbox, PendingNotification
+from logintel_collector.notifier.outbox import Attempt, Outbox, PendingNotification
 
 #: Notifications that one channel tells at the same time.
 CONCURRENCY: Final = 8
@@ -30,7 +30,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Delivers at least once: a crash between telling and noting it tells it again, under the same id."""
+    """Delivers at least once: a crash between telling and noting it tells it again, under the same id.
+
+    What a channel tells at the same time is noted together, in one transaction.
+    """
 
     def __init__(
         self, outbox: Outbox, channels: Sequence[Channel], clock: Callable[[], datetime], base: float = BASE
@@ -80,25 +83,30 @@ class Relay:
         """Everything that is due, oldest first; a failed one is due again only later."""
         due_at = _stamp(self._clock())
         while pending := await self._outbox.pending(channel.name, due_at, CONCURRENCY):
-            async with asyncio.TaskGroup() as tasks:
-                for each in pending:
-                    tasks.create_task(self._tell(channel, each))
+            attempts: list[Attempt] = []
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for each in pending:
+                        tasks.create_task(self._tell(channel, each, attempts))
+            finally:  # cancelled too: what was told is noted, or the next run would tell it again
+                if attempts:
+                    await self._outbox.report(channel.name, attempts)
 
-    async def _tell(self, channel: Channel, pending: PendingNotification) -> None:
+    async def _tell(self, channel: Channel, pending: PendingNotification, attempts: list[Attempt]) -> None:
         notification = pending.notification
         try:
             async with asyncio.timeout(channel.timeout):
                 await channel.tell(notification)
         except TimeoutError:
-            await self._failed(channel, pending, f"no answer within {channel.timeout:g} s")
+            attempts.append(self._failed(channel, pending, f"no answer within {channel.timeout:g} s"))
         except Untold as error:
-            await self._failed(channel, pending, str(error))
+            attempts.append(self._failed(channel, pending, str(error)))
         except Exception as error:  # noqa: BLE001 - one notification that a channel chokes on must not stop the others
-            await self._failed(channel, pending, repr(error))
+            attempts.append(self._failed(channel, pending, repr(error)))
         else:
-            await self._outbox.delivered(notification.id, channel.name)
+            attempts.append(Attempt(notification.id))
 
-    async def _failed(self, channel: Channel, pending: PendingNotification, error: str) -> None:
+    def _failed(self, channel: Channel, pending: PendingNotification, error: str) -> Attempt:
         notification, now = pending.notification, self._clock()
         pause = random.uniform(0, min(LONGEST, self._base * 2 ** min(pending.attempts, 30)))  # noqa: S311 - no secret
         retry_at = now + timedelta(seconds=pause)
@@ -115,7 +123,7 @@ class Relay:
             attempts=pending.attempts + 1,
             reason=error,
         )
-        await self._outbox.failed(notification.id, channel.name, error, until)
+        return Attempt(notification.id, error, until)
 
     async def _close(self) -> None:
         for channel in self._channels:

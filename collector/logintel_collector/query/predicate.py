@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from logintel.event import Json
 from logintel_collector.query.mapping import Field, Mapping
-from logintel_collector.query.reading import Source, flat, values_of
+from logintel_collector.query.reading import Source, TextReader, flat, values_of
 from logintel_collector.query.tree import AllOf, AnyOf, Everything, Exists, Leaf, Node, Not, Nothing, OneOf, Phrase
 from logintel_collector.query.values import Test, indexed, text_test, value_test
 
@@ -22,13 +22,15 @@ def predicate_of(tree: Node, mapping: Mapping) -> Predicate:
     if isinstance(tree, AllOf):
         return _all([predicate_of(node, mapping) for node in cheapest_first(tree.nodes)])
     if isinstance(tree, AnyOf):
-        return _any([predicate_of(node, mapping) for node in cheapest_first(tree.nodes)], tree.needed)
+        if tree.needed == 1:
+            return _first(_alternatives(cheapest_first(tree.nodes), mapping))
+        return _enough([predicate_of(node, mapping) for node in cheapest_first(tree.nodes)], tree.needed)
     if isinstance(tree, Not):
         inner = predicate_of(tree.node, mapping)
         return lambda source: not inner(source)
-    if isinstance(tree, Exists) and tree.field.kind in ("object", "dynamic"):
+    if _asks_inside(tree):
         return _exists_inside(tree.field, mapping)
-    if tree.field.kind == "text" and not isinstance(tree, Exists):
+    if _asks_terms(tree):
         return _on_terms(tree, mapping)
     return _on_values(tree.field, value_test(tree))
 
@@ -45,6 +47,8 @@ def _cost(node: Node) -> int:
         return _cost(node.node)
     if isinstance(node, Everything | Nothing):
         return 0
+    if _asks_inside(node):
+        return 30
     if node.field.kind == "text":
         return 20
     return 1 if isinstance(node, OneOf) and not node.fold else 3
@@ -64,14 +68,21 @@ def _all(tests: list[Predicate]) -> Predicate:
     return predicate
 
 
-def _any(tests: list[Predicate], needed: int) -> Predicate:
-    def first(source: Source) -> bool:
+def _first(tests: list[Predicate]) -> Predicate:
+    if len(tests) == 1:
+        return tests[0]
+
+    def predicate(source: Source) -> bool:
         for test in tests:  # noqa: SIM110 - a generator costs more than the tests
             if test(source):
                 return True
         return False
 
-    def enough(source: Source) -> bool:
+    return predicate
+
+
+def _enough(tests: list[Predicate], needed: int) -> Predicate:
+    def predicate(source: Source) -> bool:
         found = 0
         for test in tests:
             if test(source):
@@ -80,7 +91,33 @@ def _any(tests: list[Predicate], needed: int) -> Predicate:
                     return True
         return False
 
-    return first if needed == 1 else enough
+    return predicate
+
+
+def _alternatives(nodes: list[Node], mapping: Mapping) -> list[Predicate]:
+    """A predicate for each node; one for all that ask the values of the same field, and one for its phrases."""
+    values: dict[tuple[str, ...], list[Leaf]] = {}
+    phrases: dict[Field, list[Phrase]] = {}
+    others: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Phrase):
+            phrases.setdefault(node.field, []).append(node)
+        elif isinstance(node, Leaf) and not _asks_inside(node) and not _asks_terms(node):
+            values.setdefault(node.field.source, []).append(node)
+        else:
+            others.append(node)
+    return [
+        *(_on_values(leaves[0].field, _any_test([value_test(leaf) for leaf in leaves])) for leaves in values.values()),
+        *(predicate_of(node, mapping) for node in others),
+        *(_phrases(leaves, mapping) for leaves in phrases.values()),
+    ]
+
+
+def _any_test(tests: list[Test]) -> Test:
+    if len(tests) == 2:
+        one, two = tests
+        return lambda value: one(value) or two(value)
+    return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
 
 
 def _on_values(field: Field, test: Test) -> Predicate:
@@ -101,13 +138,13 @@ def _on_terms(leaf: Leaf, mapping: Mapping) -> Predicate:
     """A leaf of a text field."""
     reader = mapping.reader(leaf.field)
     if isinstance(leaf, Phrase):
-        return _phrase(leaf, mapping)
+        return _phrases([leaf], mapping)
     if isinstance(leaf, OneOf) and not leaf.fold:
         if len(leaf.values) > 1:
             wanted = leaf.values
             return lambda source: not wanted.isdisjoint(reader.vocabulary(source))
         (term,) = leaf.values
-        return lambda source: reader.may_have(source, term) and term in reader.vocabulary(source)
+        return _where_one_stands([term], lambda source: term in reader.vocabulary(source), reader)
     fits = text_test(leaf)
 
     def predicate(source: Source) -> bool:
@@ -116,15 +153,18 @@ def _on_terms(leaf: Leaf, mapping: Mapping) -> Predicate:
     return predicate
 
 
-def _phrase(leaf: Phrase, mapping: Mapping) -> Predicate:
-    reader = mapping.reader(leaf.field)
+def _phrases(leaves: list[Phrase], mapping: Mapping) -> Predicate:
+    """Whether the text has one of them: looked for where the longest word of one of them stands."""
+    reader = mapping.reader(leaves[0].field)
+    witnesses = [max((term for term, _ in leaf.terms), key=len) for leaf in leaves]
+    return _where_one_stands(witnesses, _first([_phrase(leaf, reader) for leaf in leaves]), reader)
+
+
+def _phrase(leaf: Phrase, reader: TextReader) -> Predicate:
     (first, _), *rest = leaf.terms
     wanted = frozenset(term for term, _ in leaf.terms)
 
     def predicate(source: Source) -> bool:
-        for term in wanted:
-            if not reader.may_have(source, term):
-                return False
         if not wanted <= reader.vocabulary(source):
             return False
         terms = reader.terms(source)
@@ -134,6 +174,30 @@ def _phrase(leaf: Phrase, mapping: Mapping) -> Predicate:
         )
 
     return predicate
+
+
+def _where_one_stands(witnesses: list[str], test: Predicate, reader: TextReader) -> Predicate:
+    """`test`, which can only be true where the text has one of the terms: most texts need no analysis."""
+
+    def predicate(source: Source) -> bool:
+        text = reader.lowered(source)
+        if text is None:
+            return test(source)
+        for witness in witnesses:
+            if witness in text:
+                return test(source)
+        return False
+
+    return predicate
+
+
+def _asks_inside(node: Node) -> bool:
+    """Whether the node has to look for anything inside an object: the dearest of all tests."""
+    return isinstance(node, Exists) and node.field.kind in ("object", "dynamic")
+
+
+def _asks_terms(leaf: Leaf) -> bool:
+    return leaf.field.kind == "text" and not isinstance(leaf, Exists)
 
 
 def _indexed_as(field: Field, mapping: Mapping) -> Test:

@@ -6,18 +6,21 @@ Arrays are flat, arrays of objects too; `a.b` as one key is the same as `b` insi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from operator import methodcaller
+from typing import Final, TypeAlias
 
 from logintel.event import Json
 from logintel_collector.query.analysis import Analyzer
 
 Source: TypeAlias = Mapping[str, Json]
+#: Stands for a text that nobody has asked for yet; told apart by identity.
+_UNREAD: Final = "\0unread"
 
 
 def values_of(path: tuple[str, ...]) -> Callable[[Source], Json]:
     """A function from document to the value at `path`: one value, a list of them (perhaps nested), or None."""
     if len(path) == 1:
-        return _Top(path[0])
+        return methodcaller("get", path[0])
     first, second = path[0], ".".join(path[1:])
     whole = ".".join(path)
     single = len(path) == 2
@@ -29,18 +32,6 @@ def values_of(path: tuple[str, ...]) -> Callable[[Source], Json]:
         return list(_gathered(source, path))
 
     return read
-
-
-class _Top:
-    """Reads one key of the document itself."""
-
-    __slots__ = ("_key",)
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, source: Source) -> Json:
-        return source.get(self._key)
 
 
 def flat(value: Json) -> Iterator[Json]:
@@ -86,58 +77,51 @@ class TextReader:
     A document is recognised by being the same object: it must not be changed between two readings.
     """
 
-    __slots__ = ("_analyzer", "_last", "_strict", "_values")
+    __slots__ = ("_analyzer", "_lowered", "_source", "_strict", "_terms", "_value", "_values", "_vocabulary")
+    _lowered: str | None
+    _terms: list[str | None] | None
+    _vocabulary: frozenset[str | None] | None
 
     def __init__(self, path: tuple[str, ...], analyzer: Analyzer, strict: bool) -> None:
         """`strict`: numbers and booleans are no text."""
         self._values = values_of(path)
         self._analyzer = analyzer
         self._strict = strict
-        self._last = _Read({}, None)
+        self._turn_to({})
 
     def terms(self, source: Source) -> list[str | None]:
         """The terms; the index is the position, None a hole."""
-        read = self._read(source)
-        if read.terms is None:
-            values = [value for value in flat(read.value) if not self._strict or isinstance(value, str)]
+        if self._source is not source:
+            self._turn_to(source)
+        if self._terms is None:
+            values = [value for value in flat(self._value) if not self._strict or isinstance(value, str)]
             texts = [text for value in values if (text := text_of(value)) is not None]
-            read.terms = self._analyzer.all_terms(texts)
-        return read.terms
+            self._terms = self._analyzer.all_terms(texts)
+        return self._terms
 
     def vocabulary(self, source: Source) -> frozenset[str | None]:
         """The set of terms (and perhaps None)."""
-        read = self._read(source)
-        if read.vocabulary is None:
-            read.vocabulary = frozenset(self.terms(source))
-        return read.vocabulary
+        terms = self.terms(source)
+        if self._vocabulary is None:
+            self._vocabulary = frozenset(terms)
+        return self._vocabulary
 
-    def may_have(self, source: Source, term: str) -> bool:
-        """False when the text cannot have the term, without analysing it: where terms stand verbatim in ASCII text."""
-        read = self._read(source)
-        value = read.value
+    def lowered(self, source: Source) -> str | None:
+        """A text that has every term of the field verbatim; None where nobody can know without analysing it."""
+        if self._source is not source:
+            self._turn_to(source)
+        if self._lowered is _UNREAD:
+            self._lowered = self._lower(self._value)
+        return self._lowered
+
+    def _lower(self, value: Json) -> str | None:
         if value is None:
-            return False
-        if read.terms is not None or not self._analyzer.verbatim or value.__class__ is not str:
-            return True
-        if read.lowered is None:
-            read.lowered = value.lower() if value.isascii() else ""
-        return not read.lowered or term in read.lowered
+            return ""
+        if value.__class__ is str and self._analyzer.verbatim and value.isascii():
+            return value.lower()
+        return None
 
-    def _read(self, source: Source) -> _Read:
-        last = self._last
-        if last.source is not source:
-            self._last = last = _Read(source, self._values(source))
-        return last
-
-
-class _Read:
-    """What is known of one document so far."""
-
-    __slots__ = ("lowered", "source", "terms", "value", "vocabulary")
-
-    def __init__(self, source: Source, value: Json) -> None:
-        self.source = source
-        self.value = value
-        self.lowered: str | None = None
-        self.terms: list[str | None] | None = None
-        self.vocabulary: frozenset[str | None] | None = None
+    def _turn_to(self, source: Source) -> None:
+        self._source, self._value = source, self._values(source)
+        self._lowered = _UNREAD
+        self._terms = self._vocabulary = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from logintel.event import Json
 from logintel_collector.query import numerals
@@ -16,6 +17,8 @@ from logintel_collector.query.reading import text_of
 from logintel_collector.query.tree import Between, DateIn, Exists, Flag, Leaf, Like, NumberIn, OneOf
 
 Test: TypeAlias = Callable[[Json], bool]
+#: Below it, every float type has the whole numbers as they are.
+_SMALL: Final = 1 << 24
 
 
 def value_test(leaf: Leaf) -> Test:
@@ -72,8 +75,12 @@ def _keyword_test(field: Field, fits: Callable[[str], bool]) -> Test:
 def _number_test(leaf: NumberIn) -> Test:
     low, high, bits, strict = leaf.low, leaf.high, leaf.field.bits, leaf.field.strict
     read = numerals.whole if leaf.field.kind == "whole" else numerals.real
+    least, most = low if low is not None else -math.inf, high if high is not None else math.inf
+    small = min(1 << bits - 1, _SMALL) if leaf.field.kind == "whole" else _SMALL
 
     def test(value: Json) -> bool:
+        if value.__class__ is int and 0 <= value < small:
+            return least <= value <= most
         number = read(value, bits, strict=strict)
         return number is not None and (low is None or number >= low) and (high is None or number <= high)
 

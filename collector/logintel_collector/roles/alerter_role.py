@@ -7,7 +7,7 @@ that slept past it from writing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -27,7 +27,6 @@ from logintel_collector.document import Document
 from logintel_collector.roles import RoleName, reader_of
 from logintel_collector.roles.group_role import STEP
 from logintel_collector.roles.role import Role
-from logintel_collector.rules.group import instant
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.rules.rule import Rule
 from logintel_collector.stores import postgres, postgres_alerts
@@ -39,6 +38,8 @@ from logintel_collector.stores.postgres_lease import Lease
 _WAIT: Final = 0.5
 #: Seconds between looks for alerts that are over; each renews the lease, as every step does.
 SETTLE_EVERY: Final = 3.0
+#: Sources that are remembered; when there are more, all are forgotten and those that come are noted again.
+_SOURCES: Final = 10_000
 Clock: TypeAlias = Callable[[], datetime]
 _log = structlog.get_logger(__name__)
 
@@ -63,6 +64,8 @@ class AlerterRole(Role):
         self._postgres = postgres.required(config, self.name)
         self._clock = clock
         self._rules = _rules(config, clock)
+        #: Those that documents have named: what is stored of an alert's source, where the recorder has not met it yet.
+        self._sources: dict[str, Source] = {}
 
     def summary(self) -> dict[str, int]:
         """See Role."""
@@ -105,17 +108,18 @@ class AlerterRole(Role):
                 self.progress.saw(lag, asked)
                 if is_time and lag < STEP:  # what still waits may be what an alert goes on with
                     settled = asked
-                    await self._save(connection, lease, alerter.settle(), (), {})
+                    await self._save(connection, lease, alerter.settle(), {})
         finally:
             await consumer.stop()
 
     async def _take(
         self, connection: asyncpg.Connection, lease: Lease, alerter: Alerter, batches: Sequence[PartitionBatch]
     ) -> None:
-        documents = self._documents(batches)
-        changes = alerter.evaluate(documents)
+        if len(self._sources) > _SOURCES:
+            self._sources.clear()
+        changes = alerter.evaluate(self._documents(batches))
         reached = {batch.partition: batch.records[-1].offset + 1 for batch in batches}
-        await self._save(connection, lease, changes, documents, reached)
+        await self._save(connection, lease, changes, reached)
         self.progress.done += sum(len(batch.records) for batch in batches)
 
     async def _save(
@@ -123,51 +127,44 @@ class AlerterRole(Role):
         connection: asyncpg.Connection,
         lease: Lease,
         changes: Changes,
-        documents: Sequence[Document],
         reached: dict[int, int],
     ) -> None:
         """All or nothing. After an error the alerter has moved on and must not be used any more."""
         async with connection.transaction():
             await lease.renew(connection)
-            await save_sources(connection, _sources(changes, documents))
+            wanted = {alert.source_id for alert in changes.alerts}
+            await save_sources(connection, [found for name, found in self._sources.items() if name in wanted])
             await postgres_alerts.save_changes(connection, changes)
             await postgres_alerts.save_offsets(connection, self._reader, self._topic, reached, lease.epoch)
         self.alerts += len(changes.alerts)
 
-    def _documents(self, batches: Sequence[PartitionBatch]) -> list[Document]:
-        documents = []
+    def _documents(self, batches: Sequence[PartitionBatch]) -> Iterator[Document]:
         for batch in batches:
             for record in batch.records:
                 body = record.value or b""
-                source = _decoded(body)
+                source = self._decoded(body)
                 if source is None:
                     self.skipped += 1
                     _log.warning("document_skipped", partition=batch.partition, offset=record.offset)
                 else:
-                    documents.append(Document(source, body))
-        return documents
+                    yield Document(source, body)
+
+    def _decoded(self, body: bytes) -> dict[str, Json] | None:
+        """The document; None: it is none of ours."""
+        try:
+            source = orjson.loads(body)
+            name = source["source_id"]
+            if name not in self._sources:
+                self._sources[name] = source_of(source)
+            placed = datetime.fromisoformat(source["timestamp"]).tzinfo is not None
+            return source if placed and source["log_id"].__class__ is str else None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
 
 
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused, Misconfigured."""
     return AlerterRole(config)
-
-
-def _decoded(body: bytes) -> dict[str, Json] | None:
-    """The document; None: it is none of ours."""
-    try:
-        source = orjson.loads(body)
-        instant(source["timestamp"])
-        source_of(source)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return source if isinstance(source.get("log_id"), str) else None
-
-
-def _sources(changes: Changes, documents: Sequence[Document]) -> list[Source]:
-    """Of the alerts: the recorder may not have met them yet."""
-    wanted = {alert.source_id for alert in changes.alerts}
-    return [source_of(document.source) for document in documents if document.source["source_id"] in wanted]
 
 
 def _rules(config: CollectorConfig, clock: Clock) -> list[Rule]:

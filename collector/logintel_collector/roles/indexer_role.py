@@ -20,15 +20,19 @@ from logintel_collector.processor import stamp
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.dead_letters import DeadLetterSender
 from logintel_collector.roles.group_role import GroupRole
-from logintel_collector.roles.messages import log_id_of
+from logintel_collector.roles.messages import DAY, LOG_ID, header, log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores.elasticsearch import connected
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating, is_set_up
 
-#: What Elasticsearch takes as an _id and JSON as it is; and a day. Nothing else from a record gets into an action line.
-_ID: Final = re.compile(rb'[^\x00-\x1f"\\\x7f-\xff]{1,512}')
+#: Bytes of what Elasticsearch takes as an _id and JSON as it is, and how many; and a day. Nothing else from a record
+#: gets into an action line.
+_ID_BYTES: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+_ID_LENGTH: Final = 512
 _DAY: Final = re.compile(rb"[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
+#: Without the class's own constructor, which takes longer than all else that an entry needs.
+_new: Final = tuple.__new__
 _log = structlog.get_logger(__name__)
 
 
@@ -89,21 +93,19 @@ class IndexerRole(GroupRole):
         """What can be sent, and the letters of what cannot."""
         entries: list[Entry] = []
         letters: list[DeadLetter] = []
-        prefix, known = self._elasticsearch.prefix, _ID.fullmatch
+        actions, add = _Actions(self._elasticsearch.prefix), entries.append
         for batch in batches:
             for record in batch.records:
-                headers, body = dict(record.headers), record.value
-                log_id = headers.get("log_id", b"")
-                if body is None or not known(log_id):
+                body, log_id = record.value, header(record, LOG_ID, "log_id")
+                if body is None or not 0 < len(log_id) <= _ID_LENGTH or log_id.translate(None, _ID_BYTES):
                     error = "expected a value and a header log_id of 1 to 512 printable ASCII characters"
                     made_up = log_id_of(record, self.topic, batch.partition)
                     letters.append(_letter(record, made_up, "unidentified", error))
                 elif b"\n" in body and (body := _one_line(body)) is None:
                     letters.append(_letter(record, log_id.decode(), "undecodable", "the value is not JSON"))
                 else:
-                    day = headers.get("day", b"")
-                    action = creating(prefix, day.decode() if _DAY.fullmatch(day) else OUTLIERS, log_id)
-                    entries.append(Entry(action, body, record))
+                    action = b'%s%s"}}' % (actions[header(record, DAY, "day")], log_id)
+                    add(_new(Entry, (action, body, record, 0)))
         return entries, letters
 
     def _count(self, stored: int, repeats: int, mended: int, letters: list[DeadLetter]) -> None:
@@ -113,6 +115,19 @@ class IndexerRole(GroupRole):
         self.dead_letters += len(letters)
         for letter in letters:
             _log.warning("dead_letter", stage="indexer", log_id=letter.log_id, reason=letter.reason, error=letter.error)
+
+
+class _Actions(dict[bytes, bytes]):
+    """Header `day` → the action line of a document of that day, up to its id."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def __missing__(self, day: bytes) -> bytes:
+        found = creating(self._prefix, day.decode() if _DAY.fullmatch(day) else OUTLIERS)
+        self[day] = found
+        return found
 
 
 def build(config: CollectorConfig) -> Role:
@@ -126,7 +141,7 @@ def _letter(record: Consumed, log_id: str, reason: str, error: str, attempts: in
 
 
 def _log_id(record: Consumed) -> bytes:
-    return dict(record.headers)["log_id"]
+    return header(record, LOG_ID, "log_id")
 
 
 def _one_line(body: bytes) -> bytes | None:

@@ -8,20 +8,25 @@ log-dead-letter   key log_id, value the dead letter as JSON
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from logintel.bus import Record
 from logintel.bus.kafka_consumer import Consumed
-from logintel.dead_letter import encoded
+from logintel.dead_letter import DeadLetter, encoded
 from logintel.event import decode
 from logintel.identity import STREAM_ID_BYTES, named_id, seq_of
-from logintel_collector.processor import Processed
+from logintel_collector.document import Document
 
 #: key, value, headers
 Message: TypeAlias = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 _SCHEMA: Final = ("schema", b"1")
+#: Places of the headers of a message of log-processing.
+LOG_ID, DAY = 0, 1
 _SEQ_BYTES: Final = len(seq_of(0))
+#: Without the class's own constructor, which takes as long as all else that a record needs here.
+_new: Final = tuple.__new__
 
 
 def identified(read: Consumed) -> Record | None:
@@ -31,8 +36,18 @@ def identified(read: Consumed) -> Record | None:
         return None
     for name, seq in read.headers:
         if name == "seq" and len(seq) == _SEQ_BYTES:
-            return Record(value, stream, seq)
+            return _new(Record, (value, stream, seq))
     return None
+
+
+def header(read: Consumed, place: int, name: str) -> bytes:
+    """The header of that name, at `place` where a message is ours; empty where there is none."""
+    headers = read.headers
+    if len(headers) > place:
+        found, value = headers[place]
+        if found == name:
+            return value
+    return dict(headers).get(name, b"")
 
 
 def log_id_of(read: Consumed, topic: str, partition: int) -> str:
@@ -43,25 +58,25 @@ def log_id_of(read: Consumed, topic: str, partition: int) -> str:
         return named_id("bus", topic, str(partition), str(read.offset))
 
 
-def documents_out(processed: Processed) -> Iterator[Message]:
+def document_out(document: Document, record: Record) -> Message:
     """For log-processing."""
-    for document, record in zip(processed.documents, processed.records, strict=True):
-        headers = [
-            ("log_id", document.log_id.encode()),
-            ("day", (document.day or "").encode()),
-            ("seq", record.seq),
-            _SCHEMA,
-        ]
-        yield record.stream, document.body, headers
+    source, body, day = document
+    log_id = str(source["log_id"]).encode()
+    return record.stream, body, [("log_id", log_id), _day_header(day), ("seq", record.seq), _SCHEMA]
 
 
-def positions_out(processed: Processed) -> Iterator[Message]:
+def positions_out(positions: Mapping[bytes, bytes]) -> Iterator[Message]:
     """For stream-positions."""
-    for stream, seq in processed.positions.items():
+    for stream, seq in positions.items():
         yield stream, seq, [_SCHEMA]
 
 
-def dead_letters_out(processed: Processed) -> Iterator[Message]:
+def dead_letters_out(letters: Iterable[DeadLetter]) -> Iterator[Message]:
     """For log-dead-letter."""
-    for letter in processed.dead_letters:
+    for letter in letters:
         yield letter.log_id.encode(), encoded(letter), [_SCHEMA]
+
+
+@lru_cache(maxsize=4096)
+def _day_header(day: str | None) -> tuple[str, bytes]:
+    return "day", (day or "").encode()

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
 
-from logintel.bus import Stored
+from logintel.bus import Record
 from logintel.bus.kafka_consumer import Consumed
 from logintel.bus.topics import DEAD_LETTERS, INGESTION, POSITIONS, PROCESSING
 from logintel.config.shared import KafkaBusConfig
 from logintel_collector.fitting import fitted
-from logintel_collector.processor import Processed, Processor
+from logintel_collector.processor import Account, Processor
 from logintel_collector.roles.messages import (
     Message,
     dead_letters_out,
-    documents_out,
+    document_out,
     identified,
     log_id_of,
     positions_out,
@@ -57,7 +57,7 @@ class Lane:
         self._group, self._route, self._transactions = group, route, transactions
         self._positions = StreamPositions()
         self._burial = 0
-        self._pending: tuple[int, Processed] | None = None
+        self._pending: tuple[int, Account] | None = None
 
     @classmethod
     async def open(
@@ -83,7 +83,7 @@ class Lane:
             raise
         return lane
 
-    async def take(self, processor: Processor, records: Sequence[Consumed]) -> Processed:
+    async def take(self, processor: Processor, records: Sequence[Consumed]) -> Account:
         """Do what is to be done for `records`, which follow what is done. Raises what `send` and `commit` do."""
         await self.send(processor, records)
         return await self.commit()
@@ -94,31 +94,28 @@ class Lane:
         Raises Poisoned when the records may be at fault; TimeoutError, KafkaError when the cluster is, or when someone
         else has fenced this lane.
         """
-        try:
-            processed = self._processed(processor, records)
-        except Exception as error:
-            raise Poisoned(f"{type(error).__name__}: {error}") from error
-        await self._send(processed, records[-1].offset + 1)
+        account = Account()
+        await self._send(self._documents(processor, records, account), account, records[-1].offset + 1)
 
-    async def bury(self, processor: Processor, record: Consumed, error: str) -> Processed:
+    async def bury(self, processor: Processor, record: Consumed, error: str) -> Account:
         """Make a dead letter of a record that cannot be processed; otherwise like `take`."""
         found = identified(record)
         log_id = log_id_of(record, self._route.ingestion, self.partition)
         letter = processor.dead_letter(log_id, "refused", error, record.value or b"", attempts=2)
-        processed = Processed(dead_letters=[letter])
+        account = Account(dead_letters=[letter])
         if found and found.seq > self._positions.last.get(found.stream, b""):
-            processed.positions[found.stream] = found.seq
-        await self._send(processed, record.offset + 1)
+            account.positions[found.stream] = found.seq
+        await self._send([], account, record.offset + 1)
         return await self.commit()
 
-    async def commit(self) -> Processed:
+    async def commit(self) -> Account:
         """End the transaction that `send` has begun; what it held. Raises TimeoutError, KafkaError."""
         assert self._pending is not None
-        following, processed = self._pending
+        following, account = self._pending
         await self._transactions.commit(self._group, {TopicPartition(self._route.ingestion, self.partition): following})
         self.next, self._pending = following, None
-        self._positions.update(processed.positions, _now())
-        return processed
+        self._positions.update(account.positions, _now())
+        return account
 
     async def forget_idle(self) -> int:
         """Take streams that brought nothing for long out of the repeat map; how many."""
@@ -135,7 +132,7 @@ class Lane:
         known = self._positions.last
         news = {stream: seq for stream, seq in positions.items() if seq > known.get(stream, b"")}
         if news:
-            messages = positions_out(Processed(positions=news))
+            messages = positions_out(news)
             await self._transactions.send((self._route.positions, self.partition, messages))
             await self._transactions.commit()
             self._positions.update(news, _now())
@@ -145,39 +142,46 @@ class Lane:
         """Let go, in bounded time; a transaction that is still open is aborted by the next owner."""
         await self._transactions.close()
 
-    def _processed(self, processor: Processor, records: Sequence[Consumed]) -> Processed:
-        """What the records become, each document as long as the bus takes; who knows no stream has a dead letter."""
-        stored, unknown = [], []
-        for record in records:
-            found = identified(record)
-            if found is None:
-                unknown.append(record)
-            else:
-                stored.append(Stored(record.offset, found))
-        processed = processor.process(stored, self._positions.last)
-        limit = self._route.max_document
-        for place, document in enumerate(processed.documents):
-            if len(document.body) > limit:
-                processed.documents[place] = fitted(document, limit)
-        for record in unknown:
-            log_id = log_id_of(record, self._route.ingestion, self.partition)
-            error = "expected a key of 16 bytes (the stream) and a header seq of 12"
-            processed.dead_letters.append(processor.dead_letter(log_id, "unidentified", error, record.value or b""))
-        return processed
+    def _documents(self, processor: Processor, records: Sequence[Consumed], account: Account) -> Iterator[Message]:
+        """What the records become, each document as long as the bus takes; who knows no stream has a dead letter.
 
-    async def _send(self, processed: Processed, following: int) -> None:
+        Made while they are put into batches, so that few are in memory. Raises Poisoned.
+        """
+        unknown: list[Consumed] = []
+        try:
+            for document, event in processor.documents(_known(records, unknown), self._positions.last, account):
+                yield document_out(fitted(document, self._route.max_document), event)
+            for record in unknown:
+                log_id = log_id_of(record, self._route.ingestion, self.partition)
+                error = "expected a key of 16 bytes (the stream) and a header seq of 12"
+                account.dead_letters.append(processor.dead_letter(log_id, "unidentified", error, record.value or b""))
+        except Exception as error:
+            raise Poisoned(f"{type(error).__name__}: {error}") from error
+
+    async def _send(self, documents: Iterable[Message], account: Account, following: int) -> None:
+        """`account` is complete when the documents are at their end; the other messages are made after them."""
         route = self._route
         await self._transactions.send(
-            (route.processing, self.partition, documents_out(processed)),
-            (route.positions, self.partition, positions_out(processed)),
-            (route.dead_letters, self._burial, dead_letters_out(processed)),
+            (route.processing, self.partition, documents),
+            (route.positions, self.partition, positions_out(account.positions)),
+            (route.dead_letters, self._burial, dead_letters_out(account.dead_letters)),
         )
-        self._pending = following, processed
+        self._pending = following, account
 
 
 def group_of(installation: str) -> str:
     """The consumer group of an installation's processors."""
     return f"{installation}-processor"
+
+
+def _known(records: Iterable[Consumed], unknown: list[Consumed]) -> Iterator[Record]:
+    """The records as the bus means them; those that it cannot know go to `unknown`."""
+    for record in records:
+        found = identified(record)
+        if found is None:
+            unknown.append(record)
+        else:
+            yield found
 
 
 def _now() -> int:

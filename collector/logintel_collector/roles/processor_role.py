@@ -13,7 +13,7 @@ import structlog
 
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
 from logintel_collector.config import CollectorConfig
-from logintel_collector.processor import Processed, Processor
+from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.group_role import STEP, GroupRole
 from logintel_collector.roles.processor_lane import Lane, Route, group_of
@@ -124,15 +124,15 @@ class ProcessorRole(GroupRole):
                 caution.worked()
                 self.progress.done += len(tried)
 
-    async def _one(self, lane: Lane, tried: Sequence[Consumed], caution: Caution) -> Processed:
+    async def _one(self, lane: Lane, tried: Sequence[Consumed], caution: Caution) -> Account:
         if caution.condemned and caution.condemned[0] == tried[0].offset:
             _log.error("record_refused", partition=lane.partition, offset=tried[0].offset, reason=caution.condemned[1])
             return await lane.bury(self._processor, tried[0], caution.condemned[1])
         return await lane.take(self._processor, tried)
 
-    def _count(self, processed: Processed) -> None:
-        self.repeats += processed.repeats
-        self.dead_letters += len(processed.dead_letters)
+    def _count(self, account: Account) -> None:
+        self.repeats += account.repeats
+        self.dead_letters += len(account.dead_letters)
 
 
 def build(config: CollectorConfig) -> Role:

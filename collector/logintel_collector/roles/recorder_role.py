@@ -19,10 +19,10 @@ from logintel_collector.processor import stamp
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.dead_letters import DeadLetterSender
 from logintel_collector.roles.group_role import GroupRole
-from logintel_collector.roles.messages import log_id_of
+from logintel_collector.roles.messages import DAY, header, log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores import postgres
-from logintel_collector.stores.postgres_documents import TIMESTAMP, Row, Source, row_of
+from logintel_collector.stores.postgres_documents import Row, Source, row_of
 from logintel_collector.stores.postgres_entries import store
 from logintel_collector.stores.postgres_partitions import make_partitions
 
@@ -36,15 +36,12 @@ Place: TypeAlias = tuple[int, Consumed]
 
 @dataclass(slots=True)
 class Step:
-    """What was read at once: rows, the place of each, the sources that they name, and the days that have a partition.
-
-    The processor has judged which days are inside the accepted range: the others have an empty header.
-    """
+    """What was read at once: rows, the place of each, the sources that they name, and their headers `day`."""
 
     rows: list[Row] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     sources: set[Source] = field(default_factory=set)
-    days: set[date] = field(default_factory=set)
+    days: set[bytes] = field(default_factory=set)
 
     def add(self, partition: int, record: Consumed) -> None:
         """Raises ValueError: the record is no document."""
@@ -52,9 +49,11 @@ class Step:
         self.rows.append(row)
         self.places.append((partition, record))
         self.sources.add(source)
-        for name, value in record.headers:
-            if name == "day" and value:
-                self.days.add(row[TIMESTAMP].date())
+        self.days.add(header(record, DAY, "day"))
+
+    def partitions(self) -> set[date]:
+        """The days that have a partition: the processor has judged which are inside the accepted range."""
+        return {day for day in map(_date, self.days) if day is not None}
 
 
 class RecorderRole(GroupRole):
@@ -97,7 +96,7 @@ class RecorderRole(GroupRole):
         """See GroupRole."""
         assert self._connection is not None
         step, letters = self._step_of(batches)
-        await self._make_partitions(step.days)
+        await self._make_partitions(step.partitions())
         refusals = await store(self._connection, step.rows, step.sources)
         letters += [self._letter(step.places[refusal.place], "refused", refusal.error) for refusal in refusals]
         await self._letters.send(letters)
@@ -150,3 +149,11 @@ class RecorderRole(GroupRole):
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
     return RecorderRole(config)
+
+
+def _date(day: bytes) -> date | None:
+    """None: an outlier's empty one, or none of ours; such rows are in the default partition."""
+    try:
+        return datetime.strptime(day.decode("ascii"), "%Y.%m.%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None

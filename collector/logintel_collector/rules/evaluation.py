@@ -41,8 +41,7 @@ class Evaluation:
     def restore(self, key: str, state: bytes, alerts: dict[str, Alert], revision: str) -> None:
         self._groups[key] = decode(state, alerts, same_revision=revision == self.rule.revision)
 
-    def evaluate(self, documents: Sequence[Document], now: int, changes: Changes) -> None:
-        matching = self._matching(documents)
+    def evaluate(self, matching: Sequence[Document], now: int, changes: Changes) -> None:
         for document in matching:
             if seen := sighting(document, self.rule.conditions.group_by, now):
                 self._add(seen, now, changes)
@@ -59,21 +58,11 @@ class Evaluation:
                 self._end(state, state.alert, now, now, changes)
         self._report(changes)
 
-    def _matching(self, documents: Sequence[Document]) -> list[Document]:
-        predicate = self.rule.predicate
-        try:
-            return [document for document in documents if predicate(document.source)]
-        except Exception as error:  # noqa: BLE001 - whatever a query raises must stop neither its rule nor the others
-            if not self.failures:
-                _log.error("rule_failed", rule=self.rule.name, rule_id=self.rule.id, reason=repr(error))
-        return [document for document in documents if self._matches(document)]
-
-    def _matches(self, document: Document) -> bool:
-        try:
-            return self.rule.predicate(document.source)
-        except Exception:  # noqa: BLE001 - see _matching
-            self.failures += 1
-            return False
+    def failed(self, error: Exception) -> None:
+        """The rule's query could not judge a document, which counts as no match."""
+        if not self.failures:
+            _log.error("rule_failed", rule=self.rule.name, rule_id=self.rule.id, reason=repr(error))
+        self.failures += 1
 
     def _add(self, seen: Sighting, now: int, changes: Changes) -> None:
         state = self._touched[seen.key] = self._groups.setdefault(seen.key, GroupState())

@@ -47,7 +47,7 @@ class ElasticsearchClient:
         # That a node is away we say ourselves, once.
         logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
         self.prefix = config.prefix
-        self._compress = config.compress
+        self._compress = config.compresses
         self.at = f"Elasticsearch at {', '.join(config.hosts)}"
         try:
             self._client = AsyncElasticsearch(

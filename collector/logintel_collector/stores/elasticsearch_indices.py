@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from logintel_collector.config import ElasticsearchConfig
@@ -70,13 +69,8 @@ def index_of(prefix: str, day: str) -> str:
     return f"{prefix}{LOGS}-{day}"
 
 
-def creating(prefix: str, day: str, log_id: bytes) -> bytes:
-    """The action line of a bulk request that creates an event's document; `log_id` needs no escaping."""
-    return b'%s%s"}}' % (_creating(prefix, day), log_id)
-
-
-@lru_cache(maxsize=4096)
-def _creating(prefix: str, day: str) -> bytes:
+def creating(prefix: str, day: str) -> bytes:
+    """How the action line of a bulk request that creates an event's document begins: its id, `"}}` are to follow."""
     return b'{"create":{"_index":"%s","_id":"' % index_of(prefix, day).encode()
 
 

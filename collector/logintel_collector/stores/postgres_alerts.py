@@ -37,6 +37,14 @@ _UPSERT_ALERT: Final = """
         resolved_at = coalesce(excluded.resolved_at, alerts.resolved_at),
         resolved_by = coalesce(excluded.resolved_by, alerts.resolved_by)
 """
+_DELETE_STATE: Final = "DELETE FROM rule_states WHERE rule_id = $1 AND group_key = $2"
+_UPSERT_STATE: Final = """
+    INSERT INTO rule_states (rule_id, group_key, revision, state) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (rule_id, group_key) DO UPDATE SET revision = excluded.revision, state = excluded.state
+"""
+_INSERT_NOTIFICATION: Final = """
+    INSERT INTO outbox (id, alert_id, body, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING
+"""
 _UPSERT_RULE: Final = """
     INSERT INTO alert_rules AS old (id, name, description, query, conditions, severity, is_active)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -106,25 +114,17 @@ async def save_offsets(
 
 
 async def save_changes(connection: asyncpg.Connection, changes: Changes) -> None:
-    """What evaluating rules changed."""
-    await connection.executemany(_UPSERT_ALERT, list(map(_row, changes.alerts)))
-    await connection.executemany(
-        "DELETE FROM rule_states WHERE rule_id = $1 AND group_key = $2",
-        [(state.rule_id, state.group) for state in changes.states if state.state is None],
-    )
-    await connection.executemany(
-        "INSERT INTO rule_states (rule_id, group_key, revision, state) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (rule_id, group_key) DO UPDATE SET revision = excluded.revision, state = excluded.state",
-        [
-            (state.rule_id, state.group, state.revision, state.state)
-            for state in changes.states
-            if state.state is not None
-        ],
-    )
-    await connection.executemany(
-        "INSERT INTO outbox (id, alert_id, body, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
-        list(map(_notification, changes.notifications)),
-    )
+    """What evaluating rules changed; mostly nothing, which asks the server nothing."""
+    kept = [state for state in changes.states if state.state is not None]
+    gone = [(state.rule_id, state.group) for state in changes.states if state.state is None]
+    for statement, rows in (
+        (_UPSERT_ALERT, list(map(_row, changes.alerts))),
+        (_DELETE_STATE, gone),
+        (_UPSERT_STATE, [(state.rule_id, state.group, state.revision, state.state) for state in kept]),
+        (_INSERT_NOTIFICATION, list(map(_notification, changes.notifications))),
+    ):
+        if rows:
+            await connection.executemany(statement, rows)
 
 
 async def save_rules(connection: asyncpg.Connection, rules: Sequence[Rule]) -> None:

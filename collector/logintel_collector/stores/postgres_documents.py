@@ -68,9 +68,7 @@ def source_of(document: Mapping[str, Any]) -> Source:
     metadata = document["metadata"]
     name, kind = metadata.get("source"), metadata.get("source_type")
     return _source(
-        document["source_id"],
-        name[:_NAME] if isinstance(name, str) else None,
-        kind[:_TYPE] if isinstance(kind, str) else "custom",
+        document["source_id"], name if name.__class__ is str else None, kind if kind.__class__ is str else "custom"
     )
 
 
@@ -102,7 +100,8 @@ def without_nul(value: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def _source(source_id: str, name: str | None, kind: str) -> Source:
-    return Source(UUID(source_id), without_nul(source_id if name is None else name), without_nul(kind))
+    name = source_id if name is None else name[:_NAME]
+    return Source(UUID(source_id), without_nul(name), without_nul(kind[:_TYPE]))
 
 
 def _moment(text: str) -> datetime:

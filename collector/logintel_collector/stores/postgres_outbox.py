@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,7 +11,7 @@ import asyncpg
 import orjson
 
 from logintel_collector.alert import Notification
-from logintel_collector.notifier.outbox import PendingNotification
+from logintel_collector.notifier.outbox import Attempt, PendingNotification
 from logintel_collector.processor import stamp
 from logintel_collector.stores.postgres_lease import Lease
 
@@ -65,15 +66,15 @@ class PostgresOutbox:
             for row in rows
         ]
 
-    async def delivered(self, notification_id: str, channel: str) -> None:
+    async def report(self, channel: str, attempts: Sequence[Attempt]) -> None:
         """See Outbox."""
-        await self._report(notification_id, channel, None, None)
-        self.told += 1
-
-    async def failed(self, notification_id: str, channel: str, error: str, retry_at: str | None) -> None:
-        """See Outbox."""
-        await self._report(notification_id, channel, datetime.fromisoformat(retry_at) if retry_at else None, error)
-        self.failures += 1
+        rows = [(one.notification_id, channel, _moment(one.retry_at), one.error) for one in attempts]
+        async with self._turn, self._connection.transaction():
+            await self._lease.renew(self._connection)
+            await self._connection.executemany(_REPORT, rows)
+        told = sum(one.error is None for one in attempts)
+        self.told += told
+        self.failures += len(attempts) - told
 
     async def due(self, channels: list[str]) -> int:
         """How many were made and no channel has reported yet, over all channels."""
@@ -96,7 +97,6 @@ class PostgresOutbox:
         async with self._turn:
             await self._connection.execute(_EXPIRE, channels)
 
-    async def _report(self, notification_id: str, channel: str, retry_at: datetime | None, error: str | None) -> None:
-        async with self._turn, self._connection.transaction():
-            await self._lease.renew(self._connection)
-            await self._connection.execute(_REPORT, notification_id, channel, retry_at, error)
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from logintel_collector.alert import Alert, Changes, RuleState
-from logintel_collector.notifier.outbox import PendingNotification
+from logintel_collector.notifier.outbox import Attempt, PendingNotification
 from logintel_collector.processor import Processed, stamp
 from logintel_collector.rules.rule import Rule
 from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules
@@ -102,13 +102,9 @@ class Store:
         """See Outbox."""
         return await self._call(sqlite_outbox.pending, self._connection, channel, now, limit)
 
-    async def delivered(self, notification_id: str, channel: str) -> None:
+    async def report(self, channel: str, attempts: Sequence[Attempt]) -> None:
         """See Outbox."""
-        await self._call(sqlite_outbox.delivered, self._connection, notification_id, channel)
-
-    async def failed(self, notification_id: str, channel: str, error: str, retry_at: str | None) -> None:
-        """See Outbox."""
-        await self._call(sqlite_outbox.failed, self._connection, notification_id, channel, error, retry_at)
+        await self._call(self._report, channel, attempts)
 
     async def _call(
         self, function: Callable[_Params, _Result], *args: _Params.args, **kwargs: _Params.kwargs
@@ -128,6 +124,10 @@ class Store:
     def _save_rules(self, rules: Sequence[Rule]) -> None:
         with transaction(self._connection):
             sqlite_rules.save_rules(self._connection, rules, stamp(self._clock()))
+
+    def _report(self, channel: str, attempts: Sequence[Attempt]) -> None:
+        with transaction(self._connection):
+            sqlite_outbox.report(self._connection, channel, attempts)
 
     def _offset(self) -> int:
         row = self._connection.execute("SELECT position FROM bus_offsets WHERE reader = ?", (READER,)).fetchone()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
 
 from logintel_collector.alert import Notification
-from logintel_collector.notifier.outbox import PendingNotification
+from logintel_collector.notifier.outbox import Attempt, PendingNotification
 
 _PENDING: Final = """
     SELECT id, alert_id, body, created_at, coalesce(attempts, 0)
@@ -31,13 +32,7 @@ def pending(connection: sqlite3.Connection, channel: str, now: str, limit: int) 
     ]
 
 
-def delivered(connection: sqlite3.Connection, notification_id: str, channel: str) -> None:
-    """It was told."""
-    connection.execute(_REPORT, (notification_id, channel, None, None))
-
-
-def failed(
-    connection: sqlite3.Connection, notification_id: str, channel: str, error: str, retry_at: str | None
-) -> None:
-    """It was not told; `retry_at` None: it will not be."""
-    connection.execute(_REPORT, (notification_id, channel, retry_at, error))
+def report(connection: sqlite3.Connection, channel: str, attempts: Sequence[Attempt]) -> None:
+    """Note what became of them, inside the caller's transaction."""
+    rows = [(one.notification_id, channel, one.retry_at, one.error) for one in attempts]
+    connection.executemany(_REPORT, rows)

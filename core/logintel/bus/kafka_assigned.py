@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from logintel.bus import kafka_records
 from logintel.bus.kafka_connection import bounded, client_arguments
 from logintel.bus.kafka_consumer import TIMEOUT, GroupConsumer, PartitionBatch
 from logintel.config.shared import KafkaBusConfig
@@ -30,6 +31,7 @@ class AssignedConsumer(GroupConsumer):
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            value_deserializer=kafka_records.as_read,
         )
         try:
             async with asyncio.timeout(TIMEOUT):

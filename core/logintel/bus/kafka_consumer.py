@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from logintel.bus import kafka_lz4
+from logintel.bus import kafka_lz4, kafka_records
 from logintel.bus.kafka_connection import bounded, client_arguments
 from logintel.config.shared import KafkaBusConfig
 
@@ -22,13 +22,20 @@ _log = structlog.get_logger(__name__)
 PartitionsChanged = Callable[[set[int]], Awaitable[None]]
 
 
-class Consumed(NamedTuple):
+class Consumed(Protocol):
     """One record as read."""
 
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class PartitionBatch(NamedTuple):
@@ -60,6 +67,7 @@ class GroupConsumer:
         on_revoked: PartitionsChanged = _nothing,
     ) -> None:
         kafka_lz4.install()
+        kafka_records.install()
         self.topic = topic
         self._config, self._group = config, group
         self._listener = _Listener(on_assigned, on_revoked)
@@ -79,6 +87,7 @@ class GroupConsumer:
             auto_offset_reset="none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            value_deserializer=kafka_records.as_read,
         )
         consumer.subscribe([self.topic], listener=self._listener)
         try:
@@ -109,12 +118,7 @@ class GroupConsumer:
         except NoOffsetForPartitionError as error:
             await self._to_earliest({error.args[0]: None}, "bus_offset_missing")
             return []
-        return [
-            PartitionBatch(
-                place.topic, place.partition, [Consumed(r.offset, r.key, r.value, r.headers) for r in records]
-            )
-            for place, records in found.items()
-        ]
+        return [PartitionBatch(place.topic, place.partition, records) for place, records in found.items()]
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Make {partition: next offset} the place where the group goes on. Raises TimeoutError, KafkaError."""

@@ -1,4 +1,4 @@
-"""lz4 for aiokafka: fast frames through the package lz4. The one patch of a library; gone when aiokafka takes a level.
+"""lz4 for aiokafka: fast frames through the package lz4. A patch of a library; gone when aiokafka takes a level.
 
 aiokafka 0.14 compresses at level 9, eight times the cost for a tenth fewer bytes, and only with a package of its own.
 Blocks must be independent: Kafka's readers refuse linked ones (KIP-57).
