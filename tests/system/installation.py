@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,13 @@ from logintel_collector.stores.postgres import connected, migrate
 from logintel_collector.stores.postgres_alerts import record_start
 
 COMMAND = [sys.executable, "-m", "logintel"]
+#: What differs between two readings of the same bytes.
+_OF_A_READING = {"log_id", "created_at"}
+
+
+def comparable(documents: Iterable[dict[str, Any]]) -> list[str]:
+    """Documents without what a reading gives them, in an order of their own."""
+    return sorted(json.dumps({k: v for k, v in d.items() if k not in _OF_A_READING}, sort_keys=True) for d in documents)
 
 
 @dataclass
@@ -72,6 +80,12 @@ class Installation:
         )
         assert done.returncode == 0, done.stderr
         return done
+
+    def run_in_one_process(self, data: str, sources: list[dict[str, Any]], rules: Path) -> None:
+        """The same input through `logintel run`: what the servers must hold as well."""
+        config = self.directory / f"{data}.yaml"
+        config.write_text(yaml.safe_dump({"installation": self.name, "sources": sources, "rules_dir": str(rules)}))
+        self.finished("run", "--once", "--config", config, "--data", data, "--json")
 
     def run_once(self) -> dict[str, Any]:
         """Agent, then collector, until all is stored; what the roles say."""

@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from installation import Installation
+from installation import Installation, comparable
 
 from logintel.bus.topics import ALERTS, DEAD_LETTERS, PROCESSING
 from logintel_devstack.stack import Stack
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ROLES = ("processor", "indexer", "recorder", "alerter", "notifier", "keeper")
-#: What differs between two readings of the same bytes.
-OF_A_READING = {"log_id", "created_at"}
 LINES = 20_000
 BURST = """
 name: burst of errors
@@ -31,19 +28,6 @@ conditions: {type: threshold, window: 10s, count: 50, group_by: metadata.source,
 severity: HIGH
 is_active: true
 """
-
-
-def comparable(documents: list[dict[str, Any]]) -> list[str]:
-    """Documents without what a reading gives them, in an order of their own."""
-    return sorted(json.dumps({k: v for k, v in d.items() if k not in OF_A_READING}, sort_keys=True) for d in documents)
-
-
-def embedded(installation: Installation, data: str, sources: list[dict[str, Any]], rules: Path) -> Path:
-    """The same input through `logintel run`: what the servers must hold as well."""
-    config = installation.directory / f"{data}.yaml"
-    config.write_text(yaml.safe_dump({"installation": installation.name, "sources": sources, "rules_dir": str(rules)}))
-    installation.finished("run", "--once", "--config", config, "--data", data, "--json")
-    return config
 
 
 def alerts(installation: Installation, *where: str | Path) -> list[tuple[Any, ...]]:
@@ -60,7 +44,7 @@ def alerts(installation: Installation, *where: str | Path) -> list[tuple[Any, ..
 def test_real_logs_are_stored_as_one_process_stores_them(installation: Installation) -> None:
     sources = [{"name": "samples", "type": "application", "paths": [str(EXAMPLES / "samples")]}]
     installation.configure(sources, rules_dir=str(EXAMPLES / "rules"))
-    embedded(installation, "one", sources, EXAMPLES / "rules")
+    installation.run_in_one_process("one", sources, EXAMPLES / "rules")
     lines = installation.finished("search", "*", "--data", "one", "--json", "--limit", "0").stdout.splitlines()
     expected = [json.loads(line) for line in lines]
 
@@ -169,7 +153,7 @@ def test_everything_is_killed_in_turn_and_each_line_is_there_once(
     assert len(on_topic) == LINES == on_topic.total()
     assert not [letter for letter in installation.read(DEAD_LETTERS) if mark in letter.value]
 
-    embedded(installation, "one", sources, rules)
+    installation.run_in_one_process("one", sources, rules)
     expected = alerts(installation, "--data", "one")
     assert len(expected) == 4
     found = alerts(installation, "--config", installation.collector)
