@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import httpx
-from installation import Installation
+from trial import Installation
 
 from logintel.bus.kafka_consumer import Consumed
 from logintel_collector.config import PostgresConfig

@@ -20,10 +20,10 @@ from typing import Any, Final, NamedTuple
 import bare
 import run_topics
 import structlog
-from installation import Installation
 from measured import Cost
 from servers import devstack
 from spread import Spread
+from trial import Installation
 from workloads import WORKLOADS
 
 from logintel.bus.kafka_consumer import Consumed
