@@ -117,6 +117,12 @@ class Clock:
         self._texts[text] = stamp
         return stamp
 
+    def parts(self, second: str, fraction: str) -> str | None:
+        """The stamp that is `second`, a point and `fraction` (1 to 6 digits), for patterns that tell them apart."""
+        if start := self._seconds.get(second):
+            return f"{start}{fraction}{_ZEROS[len(fraction)]}Z"
+        return self.text(f"{second}.{fraction}")
+
     def at(self, text: str, start: int = 0) -> tuple[str, int] | None:
         """(stamp, end) of the stamp that begins at `start`; epochs do not count."""
         for layout in _COMPILED:

@@ -28,8 +28,6 @@ _FACT: Final = re.compile(
     """,
     re.VERBOSE,
 )
-#: A text without any of these mentions nothing that _FACT finds: cheaper than looking for it at every character.
-_WITNESSES: Final = (":", '"', "'", "[", "from", "has been")
 _TELLING: Final = re.compile(r"[0-9]\.[0-9]|(?:GET|POST|PUT|DELETE|HEAD|PATCH|OPTIONS|CONNECT|PROPFIND|TRACE) ")
 _NO_USERS: Final = frozenset(
     (
@@ -124,10 +122,9 @@ def put_facts(event: Event, text: str) -> None:
 
 
 def may_mention(text: str) -> bool:
-    """False: it mentions no fact."""
-    for word in _WITNESSES:
-        if word in text:
-            return True
+    """False: it mentions nothing that _FACT finds. Cheaper than looking for it at every character."""
+    if ":" in text or '"' in text or "'" in text or "[" in text or "from" in text or "has been" in text:
+        return True
     lower = text.lower()
     return (
         "user" in lower

@@ -36,7 +36,7 @@ _NO_NAMES: Final[frozenset[str]] = frozenset()
 #: The two layouts that most programs use, where no earlier one of JavaFormat fits: `TIME LEVEL [thread] logger - text`,
 #: `TIME [thread] LEVEL logger - text`.
 _COMMON: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{1,9}) "
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2})[.,]([0-9]{1,6}) "
     r"(?:([A-Z]+) +\[([^\[\]\n]+)\] |\[([^\[\]\n]+)\] +([A-Z]+) +)([A-Za-z_][\w.$/#-]{0,200}+)(?: - |: )(.*)"
 )
 
@@ -106,9 +106,9 @@ def _write(record: str, log_id: str, between: str, instant: Clock) -> bytes | No
     match = _COMMON.fullmatch(record)
     if match is None:
         return None
-    time, level, thread, thread_first, level_behind, logger, message = match.groups()
+    second, fraction, level, thread, thread_first, level_behind, logger, message = match.groups()
     word, name = level or level_behind, thread or thread_first
-    raw, stamp = plain_json(record), instant.text(time)
+    raw, stamp = plain_json(record), instant.parts(second, fraction)
     if raw is None or stamp is None or word not in _SAME or name[0] in " -" or name[-1] == " ":
         return None
     if message in ("", "-") or "=" in message or may_mention(message):
@@ -122,9 +122,9 @@ def _common(record: str, instant: Clock) -> Event | None:
     match = _COMMON.match(record)
     if match is None or "\r" in record:
         return None
-    time, level, thread, thread_first, level_behind, logger, message = match.groups()
+    second, fraction, level, thread, thread_first, level_behind, logger, message = match.groups()
     word, name = level or level_behind, (thread or thread_first).strip()
-    stamp = instant.text(time)
+    stamp = instant.parts(second, fraction)
     if stamp is None or word not in _LEVELS or name in ("", "-") or message in ("", "-"):
         return None
     event = Event(record, message, stamp, None, {"thread": name, "class": logger}, {}, [], "java")
