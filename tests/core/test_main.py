@@ -19,7 +19,7 @@ COMMAND = '''"""Fail in the way that is asked for.
 
 More of it.
 """
-import errno, os, sys, time
+import errno, os, signal, sys, time
 from logintel.config.problem import Misconfigured, Problem
 from logintel.refused import Refused
 
@@ -44,6 +44,8 @@ def arguments(parser):
 def run(args):
     """Fail."""
     if args.how == "wait":
+        # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         print("waiting", flush=True)
         time.sleep(60)
     if args.how == "print":
