@@ -40,11 +40,10 @@ def _identified(
 ) -> tuple[Sequence[bytes | Event], Identities]:
     """The batch's events, written already or not, and their identities."""
     events = batch.events
-    if not isinstance(events, Lines):
-        spans = counted(mark.count, events) if batch.spans is None else batch.spans
-        return events, identify(stream, spans)
-    spans = counted(mark.count, events.texts) if batch.spans is None else batch.spans
+    spans = counted(mark.count, events) if batch.spans is None else batch.spans
     identities = identify(stream, spans)
+    if not isinstance(events, Lines):
+        return events, identities
     entries = events.write(identities.log_ids, encoder)
     if set(map(type, entries)) == {bytes}:
         return cast("Sequence[bytes]", entries), identities

@@ -35,11 +35,13 @@ class Encoder:
 
     def between(self, names: frozenset[str], format_: str) -> str | None:
         """See Frame."""
-        if (names, format_) not in self._between:
+        try:
+            return self._between[names, format_]  # asked for each JSON line
+        except KeyError:
             ours, _, opening = self._known.get((format_, "record")) or self._know(format_, "record")
             tags = f',"tags":{orjson.dumps(self._envelope.tags).decode()}' if self._envelope.tags else ""
-            self._between[names, format_] = tags + opening.decode() if ours.isdisjoint(names) else None
-        return self._between[names, format_]
+            between = self._between[names, format_] = tags + opening.decode() if ours.isdisjoint(names) else None
+            return between
 
     def encode(self, event: Event, timestamp: str, origin: TimestampOrigin, log_id: str) -> bytes:
         """`timestamp` and `origin` are the agent's verdict: the event's own stamp, or the fallback that was used.

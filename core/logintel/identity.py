@@ -15,7 +15,7 @@ import hashlib
 import secrets
 import struct
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sized
 from typing import Final, NamedTuple
 
 #: (start, end) of an event's record in its stream: bytes for a file, counts where nothing better exists.
@@ -88,7 +88,7 @@ def position_of(seq: bytes) -> tuple[int, int]:
     return end, index
 
 
-def counted(start: int, events: Sequence[object]) -> list[Span]:
+def counted(start: int, events: Sized) -> list[Span]:
     """Spans for a stream whose only position is the number of events before: each event is one step."""
     return [(place, place + 1) for place in range(start, start + len(events))]
 

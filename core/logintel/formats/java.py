@@ -91,9 +91,9 @@ class JavaFormat(PatternFormat):
         between = frame.between(_NO_NAMES, self.name)
         if between is None:
             return self.decode(records, reading)
-        instant = clock(reading)
+        instant, general = clock(reading), super()._decode
         return [
-            _write(record, log_id, between, instant) or self._decode(record, instant)
+            _write(record, log_id, between, instant) or general(record, instant)
             for record, log_id in zip(records, log_ids, strict=True)
         ]
 
@@ -101,26 +101,38 @@ class JavaFormat(PatternFormat):
         return _common(record, instant) or super()._decode(record, instant)
 
 
-def _write(record: str, log_id: str, between: str, instant: Clock) -> bytes | None:
-    """A line of _COMMON that mentions nothing."""
-    match = _COMMON.fullmatch(record)
+def _write(record: str, log_id: str, between: str, instant: Clock) -> bytes | Event | None:
+    """A record of _COMMON: written where it is one line that mentions nothing."""
+    match = _COMMON.match(record)
     if match is None:
         return None
-    second, fraction, level, thread, thread_first, level_behind, logger, message = match.groups()
-    word, name = level or level_behind, thread or thread_first
-    raw, stamp = plain_json(record), instant.parts(second, fraction)
-    if raw is None or stamp is None or word not in _SAME or name[0] in " -" or name[-1] == " ":
-        return None
-    if message in ("", "-") or "=" in message or may_mention(message):
-        return None
-    said = f',"level":"{word}","message":"{message}","parsed_fields":{{"thread":"{name}","class":"{logger}"}}'
-    return written(log_id, stamp, said, between, "", raw)
+    return _written(match, log_id, between, instant) or _event(match, instant)
 
 
 def _common(record: str, instant: Clock) -> Event | None:
     """What JavaFormat makes of a record of _COMMON, at a quarter of the cost."""
     match = _COMMON.match(record)
-    if match is None or "\r" in record:
+    return None if match is None else _event(match, instant)
+
+
+def _written(match: re.Match[str], log_id: str, between: str, instant: Clock) -> bytes | None:
+    record = match.string
+    second, fraction, level, thread, thread_first, level_behind, logger, message = match.groups()
+    word, name = level or level_behind, thread or thread_first
+    if match.end() < len(record) or word not in _SAME or name[0] in " -" or name[-1] == " ":
+        return None
+    if message in ("", "-") or "=" in message or may_mention(message):
+        return None
+    raw, stamp = plain_json(record), instant.parts(second, fraction)
+    if raw is None or stamp is None:
+        return None
+    said = f',"level":"{word}","message":"{message}","parsed_fields":{{"thread":"{name}","class":"{logger}"}}'
+    return written(log_id, stamp, said, between, "", raw)
+
+
+def _event(match: re.Match[str], instant: Clock) -> Event | None:
+    record = match.string
+    if "\r" in record:
         return None
     second, fraction, level, thread, thread_first, level_behind, logger, message = match.groups()
     word, name = level or level_behind, (thread or thread_first).strip()
