@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 import yaml
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -23,6 +25,7 @@ from logintel_collector.config import PostgresConfig
 from logintel_collector.roles import reader_of
 from logintel_collector.stores.postgres import connected, migrate
 from logintel_collector.stores.postgres_alerts import record_start
+from logintel_devstack.stack import Stack
 
 COMMAND = [sys.executable, "-m", "logintel"]
 #: What differs between two readings of the same bytes.
@@ -181,3 +184,14 @@ async def _read(kafka: str, topic: Topic) -> list[Any]:
     finally:
         await consumer.stop()
     return found
+
+
+@pytest.fixture(name="installation")
+def new_installation(devstack: Stack, tmp_path: Path) -> Iterator[Installation]:
+    """An installation that nobody has used; what it started is ended with the test."""
+    made = Installation(tmp_path, devstack.up(), f"test-{secrets.token_hex(5)}")
+    asyncio.run(prepare(made))
+    yield made
+    for process in made.running.values():
+        process.kill()
+        process.wait()
