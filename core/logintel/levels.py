@@ -15,6 +15,8 @@ _NAMES: Final[dict[Level, str]] = {
     "ERROR": "ERROR ERR SEVERE ERRO FAILURE",
     "FATAL": "FATAL CRITICAL CRIT CRT ALERT EMERG EMERGENCY PANIC DPANIC FTL",
 }
+#: The five, as they are written in an event: words that need no translation.
+FIVE: Final = frozenset(_NAMES)
 #: Words as programs write them, upper case (syslog: RFC 5424, 6.2.1; java.util.logging.Level; PostgreSQL's LOG).
 WORDS: Final[dict[str, Level]] = {word: level for level, words in _NAMES.items() for word in words.split()}
 #: Letters of formats that document one: klog, logcat, MongoDB, Ruby's Logger, etcd.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar, Final, get_args
+from typing import ClassVar, Final
 
-from logintel.event import Event, Level
+from logintel.event import Event
 from logintel.formats import Decoded, Reading
 from logintel.formats.alternatives import compiled
 from logintel.formats.facts import may_mention, mention
 from logintel.formats.patterns import PatternFormat, follow
-from logintel.levels import ANY, WORDS, put_level
+from logintel.levels import ANY, FIVE, WORDS, put_level
 from logintel.timestamps import STAMP, Clock, clock
 from logintel.written import Frame, plain_json, written
 
@@ -30,8 +30,6 @@ _NEEDS: Final = (
     *("NOTICE", "CRIT", "ALERT", "EMERG", "OFF"),
 )
 _LEVELS: Final = {word: level for word, level in WORDS.items() if any(need in word for need in _NEEDS)}
-#: Levels that need no translation.
-_SAME: Final = frozenset(get_args(Level))
 _NO_NAMES: Final[frozenset[str]] = frozenset()
 #: The two layouts that most programs use, where no earlier one of JavaFormat fits: `TIME LEVEL [thread] logger - text`,
 #: `TIME [thread] LEVEL logger - text`.
@@ -119,7 +117,7 @@ def _written(match: re.Match[str], log_id: str, between: str, instant: Clock) ->
     record = match.string
     second, fraction, level, thread, thread_first, level_behind, logger, message = match.groups()
     word, name = level or level_behind, thread or thread_first
-    if match.end() < len(record) or word not in _SAME or name[0] in " -" or name[-1] == " ":
+    if match.end() < len(record) or word not in FIVE or name[0] in " -" or name[-1] == " ":
         return None
     if message in ("", "-") or "=" in message or may_mention(message):
         return None

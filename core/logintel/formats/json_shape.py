@@ -9,14 +9,13 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import filterfalse, groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
-from logintel.event import Level
 from logintel.formats.json_keys import Plan
+from logintel.levels import FIVE
 from logintel.timestamps import Clock
 from logintel.written import plain_json, written
 
-_SAME: Final = frozenset(get_args(Level))
 #: How a member's value looks, by its type; a text with an escape in it is told by plain_json. Numbers so long that no
 #: reader changes them; what is longer has no shape.
 _VALUES: Final = {
@@ -93,7 +92,7 @@ class Shape(NamedTuple):
         stamp = instant.text(values[self.time])
         if stamp is None:
             return None
-        if self.level is not None and values[self.level] not in _SAME:
+        if self.level is not None and values[self.level] not in FIVE:
             return None
         for place in self.texts:
             if not values[place]:
