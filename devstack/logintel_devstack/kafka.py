@@ -44,7 +44,7 @@ class Kafka(Server):
 
     name = "kafka"
     version = "4.1.1"
-    PORTS: ClassVar = ("client", "controller")
+    PORTS: ClassVar[tuple[str, ...]] = ("client", "controller")
 
     def prepare(self) -> None:
         """Write the configuration; format the data directory, anew if an earlier try was cut short."""
