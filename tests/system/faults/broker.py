@@ -43,6 +43,8 @@ class TwoDoors(Kafka):
                 f"advertised.listeners=DIRECT://{HOST}:{client},PROXIED://{HOST}:{self.advertised}\n"
                 "listener.security.protocol.map=DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
                 "inter.broker.listener.name=DIRECT\n"
+                # A broker that was killed may come back as soon as the controller has missed it.
+                "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
             )
 
 
