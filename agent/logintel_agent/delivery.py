@@ -77,8 +77,7 @@ class Delivery:
     async def drain(self) -> None:
         """Wait until everything sent is acknowledged, and save."""
         while self._sent:
-            await self._sent[0].acknowledged
-            self._settle()
+            await self._oldest()
         await self.save()
 
     async def save(self) -> None:
@@ -101,6 +100,11 @@ class Delivery:
         if self._sent:
             waits.add(self._sent[0].acknowledged)
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _oldest(self) -> None:
+        """Until the oldest batch sent is acknowledged. Who is cancelled here leaves the answer to who waits next."""
+        await asyncio.wait({self._sent[0].acknowledged})
+        self._settle()
 
     def _settle(self) -> None:
         """Move the cursors of what is acknowledged, in the order in which it was sent."""
@@ -147,8 +151,7 @@ class Delivery:
     async def _keep_promise(self, stream: str) -> None:
         """What the stream announced (its birth, a cut) is made durable before its events leave."""
         while any(sent.stream == stream for sent in self._sent):
-            await self._sent[0].acknowledged
-            self._settle()
+            await self._oldest()
         await self.save()
         self._promised.discard(stream)
 
