@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +24,7 @@ from logintel.bus.kafka_producer import KafkaProducer
 from logintel.bus.topics import ALL, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel.identity import seq_of
+from logintel_devstack.stack import Stack
 
 
 def config(kafka: str) -> KafkaBusConfig:
@@ -160,6 +163,32 @@ def test_a_broker_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody reads
         asyncio.run(run(silent.getsockname()[1]))
+
+
+def test_giving_up_on_a_frozen_broker_is_no_error_of_its_own(devstack: Stack, kafka: str) -> None:
+    server = devstack.status()["kafka"].process
+    assert server is not None
+
+    async def run() -> None:
+        errors: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        async with topic(kafka) as name:
+            producer = KafkaProducer(config(kafka), refuse_none, name)
+            await producer.place(b"s" * 16)
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                for partition in range(3):
+                    await producer.send(records(b"s" * 16, 0, 10), partition)
+                    await asyncio.sleep(0.2)  # the first is on its way then, the others wait behind it
+                await producer.close()
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            del producer
+            gc.collect()
+            await asyncio.sleep(0)
+        assert errors == []
+
+    asyncio.run(run())
 
 
 def test_topics_are_made_once(kafka: str) -> None:

@@ -137,7 +137,11 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     metadata = producer.client._md_update_fut  # noqa: SLF001
     if metadata is not None:
         metadata.cancel()
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    undrained = [batch for batches in accumulator._batches.values() for batch in batches]  # noqa: SLF001
+    accumulator.fail_all(ProducerClosed())
+    for batch in undrained:
+        batch._drain_waiter.exception()  # noqa: SLF001 - nobody waits for it: asyncio would call that an error
     await bounded(producer.stop())
 
 
