@@ -66,13 +66,13 @@ class Outcome(NamedTuple):
     seconds: float
     caught_up: bool
     dead_letters: int
-    tracebacks: int
+    errors: int
 
     @property
     def clean(self) -> bool:
         """Whether the promise was held."""
         held = self.sent.clean and self.processed.clean and not self.processed.repeated
-        return held and self.caught_up and not self.dead_letters and not self.tracebacks
+        return held and self.caught_up and not self.dead_letters and not self.errors
 
     def report(self) -> str:
         """For a person."""
@@ -84,7 +84,7 @@ class Outcome(NamedTuple):
                 self.sent.report(self.history),
                 self.processed.report(self.history),
                 f"caught up without a restart: {'yes' if self.caught_up else 'NO'}",
-                f"dead letters: {self.dead_letters}, tracebacks: {self.tracebacks}",
+                f"dead letters: {self.dead_letters}, errors of our own: {self.errors}",
             ]
         )
 
@@ -143,8 +143,13 @@ def _judged(directory: Path, course: Course, history: History, broker: Broker, *
         seconds,
         caught_up,
         summary["dead_letters"] + (letters.read_bytes().count(b"\n") if letters.exists() else 0),
-        sum((directory / f"{name}.log").read_text().count("Traceback") for name in ("agent", "collector")),
+        sum(_unexpected((directory / f"{name}.log").read_text()) for name in ("agent", "collector")),
     )
+
+
+def _unexpected(log: str) -> int:
+    """Lines of a program's log that tell of its own errors."""
+    return sum("Traceback" in line or "uncaught_exception" in line for line in log.splitlines())
 
 
 def _configure(directory: Path, broker: Broker, port: int) -> None:

@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from faults.deck import Card, drawn
 from faults.history import History
 from faults.proxy import Mode, Proxy
-from logintel.bus.topics import INGESTION, POSITIONS, set_up
+from logintel.bus.topics import INGESTION, POSITIONS, PROCESSING, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel_devstack.kafka import Kafka
 from logintel_devstack.ports import HOST
@@ -145,13 +145,14 @@ class Broker:
                 asyncio.run(self._grow(count))
 
     async def _grow(self, count: int) -> None:
-        """The repeat map first: it is partitioned alike."""
+        """First the topics that are partitioned alike: the processor needs them as soon as there is a partition more."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self._server.address)
         await admin.start()
         try:
             async with asyncio.timeout(30):
-                for topic in (POSITIONS, INGESTION):
-                    await admin.create_partitions({topic.name: NewPartitions(count)})
+                for topic in (POSITIONS, PROCESSING, INGESTION):
+                    answer = await admin.create_partitions({topic.name: NewPartitions(count)})
+                    assert [code for _, code, *_ in answer.topic_errors] == [0], answer
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(10):

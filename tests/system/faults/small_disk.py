@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,10 @@ from pathlib import Path
 
 @contextmanager
 def small_disk(directory: Path, mebibytes: int) -> Iterator[bool]:
-    """Whether `directory` is one while the block lasts; for an ordinary user it stays a plain directory."""
+    """Whether `directory` is one while the block lasts; for an ordinary user it stays a plain directory.
+
+    What is in it stays behind, for whoever looks into a run that failed.
+    """
     directory.mkdir()
     if os.geteuid():
         yield False
@@ -20,4 +24,7 @@ def small_disk(directory: Path, mebibytes: int) -> Iterator[bool]:
     try:
         yield True
     finally:
+        kept = Path(shutil.copytree(directory, directory.with_name(f"{directory.name}.kept")))
         subprocess.run(["umount", "--lazy", directory], check=True)
+        directory.rmdir()
+        kept.rename(directory)
