@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -123,7 +123,7 @@ def _judged(directory: Path, course: Course, history: History, broker: Broker, *
         all_read = threading.Event()
         following = threading.Thread(target=sent.follow, args=(all_read,), daemon=True)
         following.start()
-        _play(writers, decks, course.pauses, over)
+        _play(writers, decks, course, over)
         broker.heal()
         caught_up = _until(lambda: _complete(history, sent), _CATCHES_UP)
         seconds = history.now
@@ -187,19 +187,18 @@ def _tcp_writer(port: int, course: Course, history: History, agent: AgentProcess
 
 
 def _play(
-    writers: Sequence[FileWriter | TcpWriter],
-    decks: Sequence[Deck],
-    pauses: tuple[float, float],
-    over: threading.Event,
+    writers: Sequence[FileWriter | TcpWriter], decks: Sequence[Deck], course: Course, over: threading.Event
 ) -> None:
-    """Writers against faults until all is written. Raises what one of them raises."""
+    """Writers against faults for the time of the course, then until all is written. Raises what one of them raises."""
     end_faults = threading.Event()
     with ThreadPoolExecutor(len(writers) + len(decks)) as pool:
-        playing = [pool.submit(deck.play, end_faults, pauses) for deck in decks]
+        playing = [pool.submit(deck.play, end_faults, course.pauses) for deck in decks]
         writing = [pool.submit(writer.run) for writer in writers]
-        while any(not one.done() for one in writing) and not any(one.done() for one in playing):
-            time.sleep(0.2)
+        _until(lambda: all(one.done() for one in writing) or any(one.done() for one in playing), course.seconds)
         end_faults.set()
+        wait(playing)
+        if all(one.exception() is None for one in playing):
+            wait(writing)
         over.set()
     for one in (*playing, *writing):
         one.result()
