@@ -24,6 +24,7 @@ from logintel_agent.outgoing import outgoing
 DEPTH: Final = 8
 #: Seconds between tries to save a checkpoint on a disk that refuses it.
 _RETRY: Final = 1.0
+_UNSAVED: Final = "make room or mend the disk: it tries again every second; nothing is lost, a kill now repeats more"
 
 _log = structlog.get_logger(__name__)
 
@@ -83,13 +84,18 @@ class Delivery:
     async def save(self) -> None:
         """Make the cursors of what is acknowledged durable, and tell the source. A full disk is waited out."""
         acknowledged, self._acknowledged = self._acknowledged, {}
+        refused = None
         while True:
             try:
                 await self.checkpoint.save()
                 break
             except OSError as error:
-                _log.error("checkpoint_not_saved", source=self.source, reason=str(error), retry_in=_RETRY)
+                if str(error) != refused:
+                    refused = str(error)
+                    _log.error("checkpoint_not_saved", source=self.source, reason=refused, effect=_UNSAVED)
                 await asyncio.sleep(_RETRY)
+        if refused:
+            _log.info("checkpoint_saved", source=self.source)
         if self.committed:
             for stream, cursor in acknowledged.items():
                 await self.committed(stream, cursor)
