@@ -19,6 +19,8 @@ from faults.file_writer import Plan
 from faults.history import History
 from faults.lines import text_of
 
+#: Lines of a burst, at most: so many are in doubt when the agent is killed meanwhile.
+_BURST: Final = 500
 #: Seconds that a burst waits to be accepted: longer than any fault of the bench.
 _PATIENCE: Final = 90.0
 
@@ -42,15 +44,17 @@ class TcpWriter:
             elapsed = time.monotonic() - began
             due = min(self.plan.lines, int(self.plan.lines * elapsed / self.plan.seconds) + 1)
             if due > self.written:
-                self._burst(due)
-            self.stop.wait(self.dice.uniform(0, 0.2))
+                self._burst(min(due, self.written + _BURST))
+            if due <= self.written + _BURST:
+                self.stop.wait(self.dice.uniform(0, 0.2))
 
     def _burst(self, due: int) -> None:
         life = self.life()
         try:
             connection = socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE)
         except OSError:
-            return  # the agent is down: nothing was sent
+            self.stop.wait(0.2)  # the agent is down: nothing was sent
+            return
         with connection:
             closed = self._sent(connection, due)
         confirmed = closed and self.life() == life
