@@ -15,7 +15,7 @@ import pytest
 from logintel.batch import Batch, Cursor
 from logintel.hooks import load_plugins
 from logintel.inputs.files import FileInput, FileInputConfig
-from logintel.inputs.files.input import Pace
+from logintel.inputs.files.pace import Pace
 from logintel.source import InputExhausted, SourceContext
 
 FORMATS = load_plugins().formats

@@ -78,6 +78,7 @@ def _piece(data: bytes, base: int, codec: TextCodec) -> Stretch:
     if not data[:size].strip(b"\0"):
         return Stretch((), (), (), size)  # a hole, as truncation under a writer without O_APPEND leaves it
     texts, _, damaged = codec.lines(data[:size])
+    texts = [text.rstrip("\0") for text in texts]  # a hole that follows is no text either
     return Stretch(texts, [(base, base + size)], [(0, 0)], size, cut=True, damaged=frozenset(damaged))
 
 
