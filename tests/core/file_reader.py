@@ -102,9 +102,7 @@ class Reader:
         self._run(run())
         self.unread_bytes += reading.unread_bytes
 
-    def interrupted(
-        self, when: Callable[[Batch], bool], act: Callable[[], object], until: Callable[[], bool]
-    ) -> None:
+    def interrupted(self, when: Callable[[Batch], bool], act: Callable[[], object], until: Callable[[], bool]) -> None:
         """Follow the files, one batch at a time; `act` once, right behind the first batch of which `when` holds."""
         reading = self.input(once=False)
 

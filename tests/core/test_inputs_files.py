@@ -13,6 +13,7 @@ from file_reader import Reader, append, numbers
 
 from logintel.batch import Cursor
 
+
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "app.log"

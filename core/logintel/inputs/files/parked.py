@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from logintel.inputs.files.cursor import FileCursor
-from logintel.inputs.files.discovery import Found
+from logintel.inputs.files.cursor import FileCursor, Inode
+from logintel.inputs.files.discovery import Found, at
 from logintel.inputs.files.fingerprint import digest
 
 
@@ -17,6 +17,7 @@ class Parked:
 
     size, modified  of the file (modified in ns) when it was closed; None: look inside
     seen            bytes that the file was last known to have; None: nobody can tell
+    partial         whether a last line waits for its end
     highest, grown  as of the stream
     """
 
@@ -25,6 +26,7 @@ class Parked:
     size: int | None = None
     modified: int | None = None
     seen: int | None = None
+    partial: bool = False
     highest: int = 0
     grown: float = 0.0
 
@@ -35,8 +37,16 @@ class Parked:
         return cls(name, cursor, size, modified)
 
     def unchanged(self, found: Found) -> bool:
-        """Whether the file is as it was when it was closed."""
+        """Whether the file is as it was when it was closed, and there is nothing to do but wait for more."""
+        if self.partial and is_moved(self.cursor.path, self.cursor.inode):
+            return False
         return found.status.st_size == self.size and found.status.st_mtime_ns == self.modified
+
+
+def is_moved(path: str, inode: Inode) -> bool:
+    """Whether another file, or none, is at `path` now: rotation took it away, and its last line ends where it ends."""
+    found = at(path)
+    return found is None or found.inode != inode
 
 
 @dataclass(slots=True)

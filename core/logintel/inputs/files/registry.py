@@ -126,7 +126,14 @@ class Registry:
         status = os.fstat(stream.content.fd)
         size = None if restless else status.st_size
         self.parked[stream.name] = Parked(
-            stream.name, stream.cursor(), size, status.st_mtime_ns, stream.content.seen, stream.highest, stream.grown
+            stream.name,
+            stream.cursor(),
+            size,
+            status.st_mtime_ns,
+            stream.content.seen,
+            bool(stream.open_record(partial_line=True)),
+            stream.highest,
+            stream.grown,
         )
         self._places[stream.inode] = stream.name
         self.forget(stream)

@@ -18,6 +18,7 @@ from logintel.inputs.files.config import FileInputConfig
 from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.gzipped import GzipContent
 from logintel.inputs.files.pace import Pace
+from logintel.inputs.files.parked import is_moved
 from logintel.inputs.files.records import Stretch
 from logintel.inputs.files.registry import Registry
 from logintel.inputs.files.stream import FileStream, Replaced
@@ -75,7 +76,7 @@ class Turns:
         elif now - stream.grown >= self.pace.settle and not deleted:
             yield from self._cut(stream, partial_line=False)
         if self.context.once or now - stream.grown >= self.pace.quiet:
-            if deleted:
+            if deleted or is_moved(stream.path, stream.inode):
                 yield from self._cut(stream, partial_line=True)
             self.registry.park(stream)
         else:
