@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from logintel.inputs.files.cursor import Inode
-from logintel.inputs.files.discovery import Found
+from logintel.inputs.files.discovery import Found, listable
 from logintel.inputs.files.fingerprint import HEAD
 from logintel.inputs.files.gzipped import is_gzip
 from logintel.inputs.files.parked import Heads, Parked
@@ -102,12 +102,12 @@ class Registry:
     def orphans(self, present: set[Inode]) -> Iterator[Parked]:
         """Missing streams that none of their siblings holds either: nothing more will come of them.
 
-        Where even the directory is gone (an unmounted disk) the stream waits, and where its file is still there but
-        named no more (an `exclude` was added), it stays where it is.
+        Where even the directory is gone (an unmounted disk) or closed to us the stream waits, and where its file is
+        still there but named no more (an `exclude` was added), it stays where it is.
         """
         taken = present | self.inodes
         for parked in list(self.missing.values()):
-            there = os.path.isdir(os.path.dirname(parked.cursor.path) or ".")
+            there = listable(os.path.dirname(parked.cursor.path) or ".")
             if there and not _unnamed(parked, taken) and not self._find_sibling(parked, taken):
                 del self.parked[parked.name]
                 yield parked
