@@ -99,6 +99,7 @@ class FileWriter:
             "rename": rotator.rename,
             "rename, reopened late": rotator.rename,
             "dated": rotator.dated,
+            "rename and gzip": rotator.compressed,
             "copytruncate": rotator.copytruncate,
             "delete and recreate": self.log.unlink,
         }
