@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -75,6 +76,10 @@ class Checkpoint:
             for (name, stream), mark in self._marks.items()
             if name == source and mark.cursor is not None
         }
+
+    def marks(self) -> Mapping[tuple[str, str], Mark]:
+        """The marks of all streams, by (source, stream)."""
+        return self._marks
 
     def mark(self, source: str, stream: str) -> Mark | None:
         """Where the stream is; None when it was never seen, or has ended."""

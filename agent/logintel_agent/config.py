@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -17,6 +18,9 @@ from logintel.config.shared import SharedConfig
 from logintel.event import Json
 from logintel.source import SourceConfig
 
+#: Workers that `auto` makes at most: each has its own connections to the brokers.
+_AUTO: Final = 16
+
 
 class AgentSection(Section):
     """Keys of the agent itself."""
@@ -24,6 +28,14 @@ class AgentSection(Section):
     data_dir: Annotated[
         DataPath, Field(description="Directory of checkpoints and dead letters, relative to the data directory.")
     ] = Path("agent")
+    workers: Annotated[
+        Annotated[int, Field(ge=1, le=64)] | Literal["auto"],
+        Field(description="Processes that share the streams; auto: one for each CPU, at most 16."),
+    ] = 1
+
+    def worker_count(self) -> int:
+        """How many worker processes; `auto` counts the CPUs that this process may use."""
+        return min(len(os.sched_getaffinity(0)), _AUTO) if self.workers == "auto" else self.workers
 
 
 class _BySourceType(Choice):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
@@ -34,6 +35,7 @@ class _Sent(NamedTuple):
     stream: str
     mark: Mark | None
     acknowledged: asyncio.Future[None]
+    events: int
 
 
 @dataclass(slots=True)
@@ -42,6 +44,9 @@ class Delivery:
 
     `run` ends with the batches. Cancelling it is safe at any time: cursors only move behind acknowledged events, and
     what was sent but not acknowledged is sent again under the same ids.
+
+    moved       when something was acknowledged, or sent after a time in which nothing waited (monotonic seconds)
+    last_event  timestamp of the last event that was acknowledged
     """
 
     source: str
@@ -50,6 +55,11 @@ class Delivery:
     producer: Producer
     committed: Committed | None = None
     sent_events: int = 0
+    acknowledged_events: int = 0
+    moved: float = field(default_factory=time.monotonic)
+    last_event: str | None = None
+    _sending: bool = False
+    _pulled: int = 0
     _sent: deque[_Sent] = field(default_factory=deque)
     _marks: dict[str, Mark] = field(default_factory=dict)
     _promised: set[str] = field(default_factory=set)
@@ -95,6 +105,16 @@ class Delivery:
             for stream, cursor in acknowledged.items():
                 await self.committed(stream, cursor)
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything was pulled that is not acknowledged, be it only news of a stream."""
+        return self._sending or bool(self._sent)
+
+    @property
+    def waiting_events(self) -> int:
+        """Events that were pulled and are not acknowledged."""
+        return self._pulled + sum(sent.events for sent in self._sent)
+
     async def _wait(self, pulling: asyncio.Future[Batch]) -> None:
         """Until there is another batch to send (and room for it), or the oldest one sent is acknowledged."""
         waits: set[asyncio.Future[Batch] | asyncio.Future[None]] = {pulling} if len(self._sent) < DEPTH else set()
@@ -105,33 +125,41 @@ class Delivery:
     def _settle(self) -> None:
         """Move the cursors of what is acknowledged, in the order in which it was sent."""
         while self._sent and self._sent[0].acknowledged.done():
-            stream, mark, acknowledged = self._sent[0]
+            stream, mark, acknowledged, events = self._sent[0]
             acknowledged.result()
             self._sent.popleft()
             self.checkpoint.record(self.source, stream, mark)
+            self.moved = time.monotonic()
+            self.acknowledged_events += events
             if mark is not None:
                 self._acknowledged[stream] = mark.cursor
+                if events:
+                    self.last_event = mark.stamp
 
     async def _send(self, batch: Batch) -> None:
+        if not self._sent:
+            self.moved = time.monotonic()
+        self._sending, self._pulled = True, len(batch.events)
         mark = self._marks.get(batch.stream) or await self._first(batch)
         if not batch.events:
             self._promised.add(batch.stream)
-            self._note(batch, outgoing(batch, mark, self.envelope)[1], _done())
+            self._note(batch, outgoing(batch, mark, self.envelope)[1], _done(), 0)
             return
         if batch.stream in self._promised:
             await self._keep_promise(batch.stream)
         records, mark = outgoing(batch, mark, self.envelope)
         acknowledged = asyncio.ensure_future(await self.producer.send(records, mark.partition))
         self.sent_events += len(records)
-        self._note(batch, mark, acknowledged)
+        self._note(batch, mark, acknowledged, len(records))
 
-    def _note(self, batch: Batch, mark: Mark, acknowledged: asyncio.Future[None]) -> None:
+    def _note(self, batch: Batch, mark: Mark, acknowledged: asyncio.Future[None], events: int) -> None:
+        self._sending, self._pulled = False, 0
         if batch.ended:
             self._marks.pop(batch.stream, None)
             self._promised.discard(batch.stream)
         else:
             self._marks[batch.stream] = mark
-        self._sent.append(_Sent(batch.stream, None if batch.ended else mark, acknowledged))
+        self._sent.append(_Sent(batch.stream, None if batch.ended else mark, acknowledged, events))
 
     async def _first(self, batch: Batch) -> Mark:
         """Where a stream that this run has not seen goes on. Its id and partition are on disk before it sends."""

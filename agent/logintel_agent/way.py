@@ -20,7 +20,7 @@ from logintel_agent.spool import Spool
 SPOOL_BYTES: Final = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass
 class Way(ABC):
     """One way of the source that is named `source`; `make` makes a new instance of it."""
 
@@ -39,6 +39,15 @@ class Way(ABC):
         """A new delivery, which starts behind what is saved."""
         return Delivery(self.name, self.envelope, self.checkpoint, self.producer)
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that were received and wait on this host."""
+        return 0
+
+    async def empty(self) -> None:
+        """Deliver what was received and kept, and receive no more. Raises what the bus raises."""
+        return
+
     @abstractmethod
     async def run(self, delivery: Delivery, *, once: bool) -> None:
         """Deliver until there is no more (in a run that ends), or until cancelled. Raises what the source raises."""
@@ -54,20 +63,30 @@ class Reading(Way):
         await delivery.run(source.batches(self.checkpoint.cursors(self.name)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Receiving(Way):
     """A source that is sent to: what it accepts is on disk before the sender is answered, and delivered from there."""
 
     directory: Path
+    _spool: Spool | None = None
 
     @property
     def name(self) -> str:
         """See Way. No source has such a name."""
         return f"{self.source}/spool"
 
+    @property
+    def held_bytes(self) -> int:
+        """See Way."""
+        return self._spool.held_bytes if self._spool else 0
+
+    async def empty(self) -> None:
+        """See Way."""
+        await self.run(self.delivery(), once=True)
+
     async def run(self, delivery: Delivery, *, once: bool) -> None:
         """See Way. In a run that ends nothing is received: what an earlier run kept is delivered."""
-        spool = Spool(self.directory, SPOOL_BYTES)
+        self._spool = spool = Spool(self.directory, SPOOL_BYTES)
         delivery.committed = spool.committed
         try:
             async with asyncio.TaskGroup() as group:

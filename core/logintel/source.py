@@ -18,6 +18,7 @@ from logintel.config.section import Section
 from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
 from logintel.identity import source_id
+from logintel.listeners import Listeners, Opener
 
 _log = structlog.get_logger(__name__)
 
@@ -49,6 +50,7 @@ class SourceContext:
     own      directory that the agent itself writes to: reading files of it would feed on itself
     report   tells a person what cannot be read, in one line: what, why, what to do; it fails a run that ends
     notice   tells a person what was left out on purpose
+    listeners  sockets that stay open while a source is started again
     """
 
     once: bool = False
@@ -57,6 +59,7 @@ class SourceContext:
     own: str | None = None
     report: Callable[[str], None] = lambda text: _log.error("input_refused", reason=text)
     notice: Callable[[str], None] = lambda text: _log.warning("input_skipped", reason=text)
+    listeners: Listeners = field(default_factory=Listeners)
 
 
 ConfigClass: TypeAlias = type[SourceConfig]
@@ -96,6 +99,11 @@ class Source(ABC):
         if self.context.once:
             raise InputExhausted
         await asyncio.sleep(seconds)
+
+    def listening(self) -> Mapping[str, Opener]:
+        """What it listens on, by a name of the socket; `serve` uses `context.listeners` with the same. A reload opens
+        what is new before it stops anything."""
+        return {}
 
     def replayable(self) -> bool:
         """Whether this source reads by itself: the agent then runs `batches`."""
