@@ -20,7 +20,7 @@ NAMES = {
     "logintel_devstack",
     "logintel_embedded",
 }
-HOMES = ("core", "agent", "collector", "plugins/application", "devstack", "embedded")
+HOMES = ("core", "agent", "collector", "plugins/application", "plugins/custom", "devstack", "embedded")
 
 
 @pytest.fixture(scope="module")
