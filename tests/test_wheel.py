@@ -17,6 +17,7 @@ NAMES = {
     "logintel_agent",
     "logintel_application",
     "logintel_collector",
+    "logintel_custom",
     "logintel_devstack",
     "logintel_embedded",
 }

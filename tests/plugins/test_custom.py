@@ -13,10 +13,6 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from logintel_custom.custom_format import CustomFormat
-from logintel_custom.format_config import FormatConfig
-from logintel_custom.grok import DEFINITIONS, Expanded
-from logintel_custom.stamps import Stamps
 from pydantic import ValidationError
 
 from logintel.config.load import load
@@ -25,6 +21,10 @@ from logintel.event import UNPARSED, Event
 from logintel.formats import Reading, decode_records
 from logintel.main import main
 from logintel_agent.config import AgentConfig
+from logintel_custom.custom_format import CustomFormat
+from logintel_custom.format_config import FormatConfig
+from logintel_custom.grok import DEFINITIONS, Expanded
+from logintel_custom.stamps import Stamps
 
 READING = Reading(ZoneInfo("Europe/Berlin"), datetime(2026, 3, 1, 10, tzinfo=UTC))
 
