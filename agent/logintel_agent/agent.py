@@ -146,7 +146,7 @@ class Agent:
         if source.replayable():
             ways.append(Reading(config.name, *common))
         if source.pushed():
-            ways.append(Receiving(config.name, *common, self.home / "spool" / config.name))
+            ways.append(Receiving(config.name, *common, self.home / "spool" / config.name, config.spool))
         return ways
 
     def _listening(self, sources: Iterable[SourceConfig]) -> dict[str, Opener]:
