@@ -7,14 +7,11 @@ and counted; the file is rewritten in one atomic step when it has grown to sever
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from zlib import crc32
 
-import orjson
 import structlog
 
 from logintel.batch import Cursor
@@ -22,6 +19,7 @@ from logintel.bus.segment_writer import sync_directory
 from logintel.event import TimestampOrigin
 from logintel.identity import new_stream_id
 from logintel.refused import Refused
+from logintel_agent.checked_lines import entry_of, line_of, write_whole
 
 _Key: TypeAlias = tuple[str, str]
 
@@ -98,7 +96,7 @@ class Checkpoint:
             unsaved, self._unsaved = self._unsaved, {}
             if not unsaved:
                 return
-            block = b"".join(_line(_entry(*key, mark)) for key, mark in unsaved.items())
+            block = b"".join(line_of(_entry(*key, mark)) for key, mark in unsaved.items())
             try:
                 if self._size + len(block) > max(_COMPACT_BYTES, _COMPACT_FACTOR * self._live):
                     await asyncio.to_thread(self._replace_by, self._compacted())
@@ -119,7 +117,7 @@ class Checkpoint:
             return
         renew = False
         for line in filter(None, data.split(b"\n")):
-            entry = _parse(line)
+            entry = entry_of(line)
             if entry is None:
                 self.damaged += 1
             elif "machine" in entry:
@@ -144,12 +142,12 @@ class Checkpoint:
 
     def _compacted(self) -> bytes:
         """A file that says the same in one line per stream."""
-        head = _line({"v": VERSION, "machine": self._machine})
-        return head + b"".join(_line(_entry(*key, mark)) for key, mark in self._marks.items())
+        head = line_of({"v": VERSION, "machine": self._machine})
+        return head + b"".join(line_of(_entry(*key, mark)) for key, mark in self._marks.items())
 
     def _append(self, block: bytes) -> None:
         try:
-            _write(self._fd, block)
+            write_whole(self._fd, block)
             os.fdatasync(self._fd)
         except OSError:
             os.ftruncate(self._fd, self._size)
@@ -160,7 +158,7 @@ class Checkpoint:
         fresh = self._path.with_suffix(".new")
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            _write(fd, block)
+            write_whole(fd, block)
             os.fsync(fd)
             fresh.rename(self._path)
             sync_directory(self._path.parent)
@@ -182,21 +180,3 @@ def machine_id() -> str:
 
 def _entry(source: str, stream: str, mark: Mark | None) -> dict[str, object]:
     return {"source": source, "stream": stream, "mark": asdict(mark) if mark else None}
-
-
-def _line(entry: dict[str, object]) -> bytes:
-    body = orjson.dumps(entry)
-    return b"%08x %b\n" % (crc32(body), body)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    check, _, body = line.partition(b" ")
-    if not body or check != b"%08x" % crc32(body):
-        return None
-    entry = orjson.loads(body)
-    return entry if isinstance(entry, dict) else None
-
-
-def _write(fd: int, block: bytes) -> None:
-    if os.write(fd, block) < len(block):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
