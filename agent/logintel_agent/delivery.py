@@ -116,11 +116,11 @@ class Delivery:
         mark = self._marks.get(batch.stream) or await self._first(batch)
         if not batch.events:
             self._promised.add(batch.stream)
-            self._note(batch, outgoing(batch, mark, self.envelope)[1], _done())
+            self._note(batch, outgoing(batch, mark, self.envelope).mark, _done())
             return
         if batch.stream in self._promised:
             await self._keep_promise(batch.stream)
-        records, mark = outgoing(batch, mark, self.envelope)
+        records, mark, _ = outgoing(batch, mark, self.envelope)
         acknowledged = asyncio.ensure_future(await self.producer.send(records, mark.partition))
         self.sent_events += len(records)
         self._note(batch, mark, acknowledged)

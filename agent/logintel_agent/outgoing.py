@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
-from typing import cast
+from typing import NamedTuple, cast
 
 from logintel.batch import Batch
 from logintel.bus import Record
@@ -21,8 +21,30 @@ from logintel_agent.checkpoint import Mark
 CUT = "_cut"
 
 
-def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> tuple[list[Record], Mark]:
-    """The records of a batch that follows `mark`, and the mark behind it.
+class Dropped(NamedTuple):
+    """An event of a batch that is not sent.
+
+    seq       12 bytes, its position in the stream
+    reason    what dropped it, a word that can be counted: `filter:NAME`, `sample:NAME`, `rate_limit`, `quota`,
+              `redaction_overrun`, `redaction_failed`
+    original  the encoded event where it must be kept on this host as a dead letter before the mark moves; else None
+    """
+
+    seq: bytes
+    reason: str
+    original: bytes | None = None
+
+
+class Outgoing(NamedTuple):
+    """What becomes of a batch: what is sent, what is not, and the mark behind both."""
+
+    records: list[Record]
+    mark: Mark
+    dropped: Sequence[Dropped] = ()
+
+
+def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> Outgoing:
+    """What becomes of a batch that follows `mark`.
 
     The same batch behind the same mark gives the same records: an event without a stamp takes that of the one before.
     """
@@ -32,7 +54,8 @@ def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> tuple[list[Record]
     values, stamp, origin = _encoded(items, log_ids, encoder, mark)
     record = partial(tuple.__new__, Record)  # without the class's own constructor: the hot path
     records = list(map(record, zip(values, repeat(stream), seqs)))
-    return records, replace(mark, cursor=batch.cursor, count=mark.count + len(values), stamp=stamp, origin=origin)
+    behind = replace(mark, cursor=batch.cursor, count=mark.count + len(values), stamp=stamp, origin=origin)
+    return Outgoing(records, behind)
 
 
 def _identified(
