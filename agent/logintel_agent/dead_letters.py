@@ -24,9 +24,8 @@ from logintel.size import Size
 from logintel_agent.dead_letter_files import DeadLetterFiles
 from logintel_agent.kept_letter import Kept, line_for
 
-#: What the bus never takes, and what was sent cut; the letter of the second is the whole.
+#: Why the letter of a record that the bus never takes.
 REFUSED: Final = "refused_by_bus"
-TOO_LONG: Final = "too_long"
 #: Seconds between tries to write on a disk that refuses.
 _PAUSE: Final = 1.0
 #: Letters that are known again when a crash has them come twice; more than can be on their way at once.
@@ -115,7 +114,9 @@ class DeadLetters:
         for kept in fresh:
             letter = kept.letter
             self._known[letter.log_id, letter.reason] = None
-            _log.error("dead_letter", log_id=letter.log_id, source=kept.source, reason=letter.reason, error=letter.error)
+            _log.error(
+                "dead_letter", log_id=letter.log_id, source=kept.source, reason=letter.reason, error=letter.error
+            )
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         self.count += len(fresh)

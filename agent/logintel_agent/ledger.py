@@ -57,7 +57,9 @@ class Counts:
     def as_json(self) -> dict[str, Any]:
         """As values of JSON; what is empty is left out."""
         whole = {"dropped": self.dropped, "dead_letters": self.dead_letters}
-        return {"read": self.read, "acknowledged": self.acknowledged} | {key: value for key, value in whole.items() if value}
+        return {"read": self.read, "acknowledged": self.acknowledged} | {
+            key: value for key, value in whole.items() if value
+        }
 
 
 @dataclass(slots=True)
@@ -178,9 +180,7 @@ def range_from_json(body: Mapping[str, Any]) -> Range:
 
 def counts_from_json(body: Mapping[str, Any]) -> Counts:
     """What `Counts.as_json` gave."""
-    return Counts(
-        body["read"], body["acknowledged"], dict(body.get("dropped", {})), dict(body.get("dead_letters", {}))
-    )
+    return Counts(body["read"], body["acknowledged"], dict(body.get("dropped", {})), dict(body.get("dead_letters", {})))
 
 
 def _hour_of(text: str) -> int:
