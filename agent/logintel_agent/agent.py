@@ -18,6 +18,7 @@ from logintel.hooks import Plugins
 from logintel.refused import Refused
 from logintel.source import SourceConfig, SourceContext, envelope
 from logintel_agent.checkpoint import Checkpoint, machine_id
+from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.delivery import Delivery
 from logintel_agent.way import Reading, Receiving, Way
 
@@ -33,7 +34,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Agent:
-    """Collects from `sources` and sends to `producer`, remembering in `directory` how far it got."""
+    """Collects from `sources` and sends to `producer`, remembering in `directory` how far it got.
+
+    `letters` keeps what cannot go on.
+    """
 
     directory: Path
     installation: str
@@ -41,6 +45,7 @@ class Agent:
     plugins: Plugins
     producer: Producer
     context: SourceContext
+    letters: DeadLetters
     _deliveries: list[Delivery] = field(default_factory=list)
 
     @property
@@ -76,7 +81,8 @@ class Agent:
         """How the source's events come to the bus: read, received, or both."""
         make = partial(self.plugins.sources[config.type], config, self.context)
         source = make()
-        common = make, envelope(config, self.installation, host_local=source.host_local), checkpoint, self.producer
+        about = envelope(config, self.installation, host_local=source.host_local)
+        common = make, about, checkpoint, self.producer, self.letters
         if source.replayable():
             yield Reading(config.name, *common)
         if source.pushed():

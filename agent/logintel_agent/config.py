@@ -16,6 +16,7 @@ from logintel.config.section import Choice, DataPath, Section, Setting, defaults
 from logintel.config.shared import SharedConfig
 from logintel.event import Json
 from logintel.source import SourceConfig
+from logintel_agent.dead_letters import DeadLettersSection
 
 
 class AgentSection(Section):
@@ -24,6 +25,9 @@ class AgentSection(Section):
     data_dir: Annotated[
         DataPath, Field(description="Directory of checkpoints and dead letters, relative to the data directory.")
     ] = Path("agent")
+    dead_letters: Annotated[
+        DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
+    ]
 
 
 class _BySourceType(Choice):

@@ -26,6 +26,8 @@ from logintel_agent.kept_letter import Kept, line_for
 
 #: Why the letter of a record that the bus never takes.
 REFUSED: Final = "refused_by_bus"
+#: Name of their directory in a worker's.
+LETTERS: Final = "dead-letters"
 #: Seconds between tries to write on a disk that refuses.
 _PAUSE: Final = 1.0
 #: Letters that are known again when a crash has them come twice; more than can be on their way at once.

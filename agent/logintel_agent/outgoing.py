@@ -15,7 +15,7 @@ from logintel.event import MAX_ENCODED, Envelope, Event, TimestampOrigin
 from logintel.identity import Identities, counted, identify
 from logintel.lines import Lines
 from logintel.written import timestamp_of
-from logintel_agent.checkpoint import Mark
+from logintel_agent.mark import Mark
 
 #: Tag of an event that was too long to be sent whole.
 CUT = "_cut"
