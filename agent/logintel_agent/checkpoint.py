@@ -19,7 +19,7 @@ from logintel.batch import Cursor
 from logintel.bus.segment_writer import sync_directory
 from logintel_agent.checked_lines import line_of, write_whole
 from logintel_agent.checkpoint_contents import VERSION, Contents, Key
-from logintel_agent.ledger import Settled, StreamLedger
+from logintel_agent.ledger import Settled, StreamLedger, this_hour
 from logintel_agent.mark import Mark
 
 _COMPACT_BYTES: Final = 256 * 1024
@@ -33,12 +33,14 @@ _log = structlog.get_logger(__name__)
 class Checkpoint:
     """The marks and ledgers of one worker. `record` is cheap; nothing is promised before `save` returned."""
 
-    def __init__(self, path: Path, machine: str) -> None:
+    def __init__(self, path: Path, machine: str, hour: Callable[[], int] = this_hour) -> None:
         """Read what is there. `machine` identifies the host: on another one all streams get new ids and keep their
-        cursors, since the old host may still be sending under the old ids. Raises Refused, OSError."""
+        cursors, since the old host may still be sending under the old ids. `hour`: the clock, hours since 1970, UTC.
+        Raises Refused, OSError."""
         self.watcher: Watcher | None = None
         self._path = path
         self._machine = machine
+        self._hour = hour
         self._contents = Contents.read(path, machine)
         for ledger in self._contents.ledgers.values():
             ledger.waiting = 0  # what waited is read again
@@ -81,7 +83,7 @@ class Checkpoint:
         """
         key = (source, stream)
         if mark is not None:
-            begun = self._contents.settle(key, mark, settled)
+            begun = self._contents.settle(key, mark, settled, self._hour())
             self._unsaved[key] = max(1, self._unsaved.get(key, 0) + begun)
             self._tell(key, ended=False)
             return

@@ -4,7 +4,7 @@ Checked lines (logintel_agent.checked_lines), of which the later counts:
 
     {"v": 2, "machine": …}                                         the first
     {"source", "stream", "mark", "before", "ranges", "waiting"}    where a stream is; `ranges` from their first seq on
-    {"source", "stream", "mark": null, "ranges"}                   it has ended
+    {"source", "stream", "mark": null, "before", "ranges"}         it has ended
     {"source", "ended": {"streams", "before", "hours"}}            those of a source that have ended, in all
 
 Version 1 knew no ledger: it begins where the stream was.
@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 from logintel.identity import new_stream_id
 from logintel.refused import Refused
 from logintel_agent.checked_lines import entry_of
-from logintel_agent.ledger import EndedStreams, Settled, StreamLedger, most_ranges, range_from_json, this_hour
+from logintel_agent.ledger import EndedStreams, Settled, StreamLedger, most_ranges, range_from_json
 from logintel_agent.mark import Mark
 
 #: (source, stream)
@@ -58,8 +58,8 @@ class Contents:
                 contents._replay(entry)
         return contents
 
-    def settle(self, key: Key, mark: Mark, settled: Settled | None) -> int:
-        """The stream is at `mark` now, behind what was settled; how many ranges that began."""
+    def settle(self, key: Key, mark: Mark, settled: Settled | None, hour: int) -> int:
+        """The stream is at `mark` now, behind what was settled in `hour`; how many ranges that began."""
         self.marks[key] = mark
         ledger = self.ledgers.get(key)
         if ledger is None:
@@ -67,7 +67,7 @@ class Contents:
         if settled is None:
             return 0
         ledger.waiting = max(0, ledger.waiting - settled.read)
-        return int(ledger.settle(settled, this_hour(), most_ranges(len(self.ledgers))))
+        return int(ledger.settle(settled, hour, most_ranges(len(self.ledgers))))
 
     def end(self, key: Key) -> dict[str, object]:
         """The stream has ended: forget it. The line that says so."""
@@ -76,7 +76,8 @@ class Contents:
         if ledger is None:
             return {"source": key[0], "stream": key[1], "mark": None}
         self.ended.setdefault(key[0], EndedStreams()).add(ledger)
-        return {"source": key[0], "stream": key[1], "mark": None, "ranges": _ranges(ledger, len(ledger.ranges))}
+        ranges = _ranges(ledger, len(ledger.ranges))
+        return {"source": key[0], "stream": key[1], "mark": None, "before": ledger.before, "ranges": ranges}
 
     def entry(self, key: Key, newest: int) -> dict[str, object]:
         """The line that says where the stream is, with its `newest` ranges."""
@@ -112,11 +113,12 @@ class Contents:
         if mark is not None:
             self._place(key, Mark(**{name: mark[name] for name in Mark.__slots__ if name in mark}), entry)
             return
-        if key in self.ledgers and not self._renew:
-            self._resume(self.ledgers[key], entry)
-            self.end(key)
-        self.marks.pop(key, None)
-        self.ledgers.pop(key, None)
+        if "ranges" in entry and not self._renew:  # a short life may stand in this one line
+            ledger = self.ledgers.setdefault(key, StreamLedger(entry.get("before", 0)))
+            self._resume(ledger, entry)
+        if self._renew:
+            self.ledgers.pop(key, None)
+        self.end(key)
 
     def _place(self, key: Key, mark: Mark, entry: dict[str, Any]) -> None:
         if self._renew or self._version < 2:
