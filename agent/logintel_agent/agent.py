@@ -17,6 +17,7 @@ from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.refused import Refused
 from logintel.source import SourceConfig, SourceContext, envelope
 from logintel_agent.checkpoint import Checkpoint, machine_id
+from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.source_run import STOP_DEADLINE, SourceRun
 from logintel_agent.status import Status, of_agent
 from logintel_agent.way import Reading, Receiving, Way
@@ -31,6 +32,7 @@ _LINGERING: Final = 2 * STOP_DEADLINE
 class Agent:
     """Collects from `sources` and sends to `producer`, remembering in `directory`/worker-`number` how far it got.
 
+    letters  keeps what cannot go on
     facts  what its status says besides: of the bus, of dead letters
     """
 
@@ -40,6 +42,7 @@ class Agent:
     plugins: Plugins
     producer: Producer
     context: SourceContext
+    letters: DeadLetters
     number: int = 0
     facts: Callable[[], Status] = dict
     checkpoint: Checkpoint | None = None
@@ -56,7 +59,7 @@ class Agent:
     @property
     def events_sent(self) -> int:
         """Events handed to the bus since the start."""
-        return self._gone_events + sum(run.sent_events for run in self.runs.values())
+        return self._gone_events + sum(run.counts.sent for run in self.runs.values())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until every source has ended (in a run that ends) or `stop` is set; then what is on its way is waited for.
@@ -122,7 +125,7 @@ class Agent:
         await run.stop()
         if gone:
             await run.empty()
-        self._gone_events += run.sent_events
+        self._gone_events += run.counts.sent
         del self.runs[name]
 
     def _start(self, name: str, ways: Sequence[Way], config: SourceConfig) -> asyncio.Task[None]:
@@ -141,7 +144,8 @@ class Agent:
         assert self.checkpoint is not None
         make = partial(self.plugins.sources[config.type], config, self.context)
         source = make()
-        common = make, envelope(config, self.installation, host_local=source.host_local), self.checkpoint, self.producer
+        about = envelope(config, self.installation, host_local=source.host_local)
+        common = make, about, self.checkpoint, self.producer, self.letters
         ways: list[Way] = []
         if source.replayable():
             ways.append(Reading(config.name, *common))

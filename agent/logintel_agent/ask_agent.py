@@ -75,12 +75,13 @@ def _status(answer: Message) -> Iterator[str]:
     for worker in answer.get("workers", ()):
         state = f"process {worker['pid']}" if worker["pid"] else "not running"
         yield f"worker {worker['number']}: {state}, {worker['restarts']} restarts"
-    for name in ("dead_letters", "dropped"):
-        if name in answer:
-            yield f"{name.replace('_', ' ')}: {answer[name]}"
+    if letters := answer.get("dead_letters"):
+        yield f"{letters} dead letters since the start: `logintel deadletters list` shows them"
     yield ""
     yield from _table(_SOURCE, answer["sources"])
     for source in answer["sources"]:
+        for reason, count in source["dropped"].items():
+            yield f"{source['name']}: {count:,} dropped: {reason}"
         if error := source["last_error"]:
             yield f"{source['name']}: last error {error['at']}: {error['text']}"
     if "streams" in answer:

@@ -17,6 +17,7 @@ from logintel.config.section import Choice, DataPath, Section, Setting, defaults
 from logintel.config.shared import SharedConfig
 from logintel.event import Json
 from logintel.source import SourceConfig
+from logintel_agent.dead_letters import DeadLettersSection
 
 #: Workers that `auto` makes at most: each has its own connections to the brokers.
 _AUTO: Final = 16
@@ -32,6 +33,9 @@ class AgentSection(Section):
         Annotated[int, Field(ge=1, le=64)] | Literal["auto"],
         Field(description="Processes that share the streams; auto: one for each CPU, at most 16."),
     ] = 1
+    dead_letters: Annotated[
+        DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
+    ]
 
     def worker_count(self) -> int:
         """How many worker processes; `auto` counts the CPUs that this process may use."""

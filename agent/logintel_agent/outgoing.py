@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
-from typing import cast
+from typing import NamedTuple, cast
 
 from logintel.batch import Batch
 from logintel.bus import Record
@@ -15,24 +15,55 @@ from logintel.event import MAX_ENCODED, Envelope, Event, TimestampOrigin
 from logintel.identity import Identities, counted, identify
 from logintel.lines import Lines
 from logintel.written import timestamp_of
-from logintel_agent.checkpoint import Mark
+from logintel_agent.mark import Mark
 
 #: Tag of an event that was too long to be sent whole.
 CUT = "_cut"
+#: Why the whole of such an event is a dead letter.
+TOO_LONG = "too_long"
 
 
-def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> tuple[list[Record], Mark]:
-    """The records of a batch that follows `mark`, and the mark behind it.
+class Dropped(NamedTuple):
+    """An event of a batch that is not sent.
+
+    seq       12 bytes, its position in the stream
+    reason    what dropped it, a word that can be counted: `filter:NAME`, `sample:NAME`, `rate_limit`, `quota`,
+              `redaction_overrun`, `redaction_failed`; `too_long` where it is only cut
+    original  the encoded event where it must be kept on this host as a dead letter before the mark moves; else None
+    """
+
+    seq: bytes
+    reason: str
+    original: bytes | None = None
+
+
+class Outgoing(NamedTuple):
+    """What becomes of a batch: what is sent, what is not, and the mark behind both.
+
+    `cut`: what is sent without a part of it; `original` is the whole, which must be kept before the mark moves.
+    """
+
+    records: list[Record]
+    mark: Mark
+    dropped: Sequence[Dropped] = ()
+    cut: Sequence[Dropped] = ()
+
+
+def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> Outgoing:
+    """What becomes of a batch that follows `mark`.
 
     The same batch behind the same mark gives the same records: an event without a stamp takes that of the one before.
     """
     stream = bytes.fromhex(mark.id)
     encoder = Encoder(envelope, batch.metadata)
     items, (log_ids, seqs) = _identified(batch, stream, mark, encoder)
-    values, stamp, origin = _encoded(items, log_ids, encoder, mark)
+    whole: dict[str, bytes] = {}
+    values, stamp, origin = _encoded(items, log_ids, encoder, mark, whole)
     record = partial(tuple.__new__, Record)  # without the class's own constructor: the hot path
     records = list(map(record, zip(values, repeat(stream), seqs)))
-    return records, replace(mark, cursor=batch.cursor, count=mark.count + len(values), stamp=stamp, origin=origin)
+    behind = replace(mark, cursor=batch.cursor, count=mark.count + len(values), stamp=stamp, origin=origin)
+    cut = [Dropped(seqs[log_ids.index(log_id)], TOO_LONG, value) for log_id, value in whole.items()]
+    return Outgoing(records, behind, (), cut)
 
 
 def _identified(
@@ -53,9 +84,12 @@ def _identified(
 
 
 def _encoded(
-    items: Sequence[bytes | Event], log_ids: Sequence[str], encoder: Encoder, mark: Mark
+    items: Sequence[bytes | Event], log_ids: Sequence[str], encoder: Encoder, mark: Mark, whole: dict[str, bytes]
 ) -> tuple[Sequence[bytes], str, TimestampOrigin]:
-    """What is sent, and the stamp for an event behind it that has none, with where that is from."""
+    """What is sent, and the stamp for an event behind it that has none, with where that is from.
+
+    Adds to `whole`, by log_id, what had to be cut.
+    """
     if set(map(type, items)) == {bytes}:
         written = cast("Sequence[bytes]", items)
         return written, timestamp_of(written[-1]), "previous"
@@ -66,16 +100,21 @@ def _encoded(
             stamp, origin, value = timestamp_of(item), "previous", item
         elif item.timestamp is not None:
             stamp, origin = item.timestamp, "previous"
-            value = _fitting(item, stamp, "record", log_id, encoder)
+            value = _fitting(item, stamp, "record", log_id, encoder, whole)
         else:
-            value = _fitting(item, stamp, origin, log_id, encoder)
+            value = _fitting(item, stamp, origin, log_id, encoder, whole)
         values.append(value)
     return values, stamp, origin
 
 
-def _fitting(event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder) -> bytes:
+def _fitting(  # noqa: PLR0917 - made for each event
+    event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder, whole: dict[str, bytes]
+) -> bytes:
     value = encoder.encode(event, stamp, origin, log_id)
-    return value if len(value) <= MAX_ENCODED else _cut(event, stamp, origin, log_id, encoder)
+    if len(value) <= MAX_ENCODED:
+        return value
+    whole[log_id] = value
+    return _cut(event, stamp, origin, log_id, encoder)
 
 
 def _cut(event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder) -> bytes:

@@ -15,6 +15,7 @@ from logintel import garbage, logs
 from logintel.bus.kafka_producer import KafkaProducer
 from logintel.config.load import Loaded, load_all
 from logintel.config.problem import Misconfigured, Problem
+from logintel.config.version import config_version
 from logintel.hooks import load_plugins
 from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.refused import Refused
@@ -22,7 +23,7 @@ from logintel.source import SourceContext
 from logintel.stopping import stop_on_signal
 from logintel_agent.agent import Agent
 from logintel_agent.config import AgentConfig
-from logintel_agent.dead_letters import DeadLetters
+from logintel_agent.dead_letters import LETTERS, DeadLetters
 from logintel_agent.reload import Load, Reload
 from logintel_agent.service import Service
 from logintel_agent.status import Status
@@ -58,14 +59,14 @@ async def _work(load: Load, loaded: Loaded[AgentConfig], problems: list[str], *,
     config, plugins = loaded.config, load_plugins()
     directory = config.agent.data_dir
     context = SourceContext(once=once, formats=plugins.formats, own=str(directory), report=report)
-    letters = DeadLetters(directory / "dead-letters.jsonl")
+    letters = DeadLetters(directory / "worker-0" / LETTERS, config.agent.dead_letters, config_version(config))
     assert config.bus.kafka is not None
     producer = KafkaProducer(config.bus.kafka, letters.keep)
 
     def facts() -> Status:
         return {"bus": {"trouble": producer.trouble}, "dead_letters": letters.count}
 
-    agent = Agent(directory, config.installation, config.sources, plugins, producer, context, facts=facts)
+    agent = Agent(directory, config.installation, config.sources, plugins, producer, context, letters, facts=facts)
     service = Service(directory, agent, Reload(load, loaded, agent))
     try:
         await service.run(stop_on_signal())

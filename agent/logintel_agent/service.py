@@ -7,16 +7,11 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-import orjson
-
-from logintel.config.load import Loaded
-from logintel.config.whole import shown
-from logintel_agent.config import AgentConfig
+from logintel.config.version import config_version
 from logintel_agent.control import Message, served
 from logintel_agent.reload import Appliance, Reload
 from logintel_agent.status import Status, health
@@ -78,12 +73,7 @@ class Service:
             "version": version("logintel"),
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self._started, 3),
-            "config": {"files": list(loaded.files), "hash": config_hash(loaded)},
+            "config": {"files": list(loaded.files), "hash": config_version(loaded.config)},
             **status,
             "last_reload": last,
         }
-
-
-def config_hash(loaded: Loaded[AgentConfig]) -> str:
-    """Identifies a configuration in effect; secrets are in it as the references that they are written as."""
-    return blake2b(orjson.dumps(shown(loaded), option=orjson.OPT_SORT_KEYS), digest_size=6).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,28 @@ class Failure:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Events of a source: read (what was read again counts again), sent, acknowledged, and dropped by reason."""
+
+    read: int = 0
+    sent: int = 0
+    acknowledged: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.read + other.read,
+            self.sent + other.sent,
+            self.acknowledged + other.acknowledged,
+            self.dropped + other.dropped,
+        )
+
+
+def _counts(delivery: Delivery) -> Counts:
+    return Counts(delivery.read_events, delivery.sent_events, delivery.acknowledged_events, delivery.dropped)
+
+
 @dataclass(slots=True)
 class SourceRun:
     """Runs `ways` of the source that `config` describes until they end or `stop` is called.
@@ -48,8 +71,7 @@ class SourceRun:
     waiting: bool = False
     ended: bool = False
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
-    _sent_before: int = 0
-    _acknowledged_before: int = 0
+    _before: Counts = field(default_factory=Counts)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -59,14 +81,9 @@ class SourceRun:
         return list(self._deliveries.values())
 
     @property
-    def sent_events(self) -> int:
-        """Events handed to the bus since the start, those that were sent again included."""
-        return self._sent_before + sum(delivery.sent_events for delivery in self._deliveries.values())
-
-    @property
-    def acknowledged_events(self) -> int:
-        """Events that the bus has taken since the start."""
-        return self._acknowledged_before + sum(each.acknowledged_events for each in self._deliveries.values())
+    def counts(self) -> Counts:
+        """Since the start."""
+        return sum((_counts(delivery) for delivery in self.deliveries), start=self._before)
 
     async def run(self) -> None:
         """Until every way has ended (in a run that ends) or `stop` was called."""
@@ -118,8 +135,7 @@ class SourceRun:
     def _delivery(self, way: Way) -> Delivery:
         before = self._deliveries.get(way.name)
         if before is not None:
-            self._sent_before += before.sent_events
-            self._acknowledged_before += before.acknowledged_events
+            self._before += _counts(before)
         self._deliveries[way.name] = delivery = way.delivery()
         return delivery
 

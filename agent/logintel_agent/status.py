@@ -67,13 +67,15 @@ def health(status: Status, further: Iterable[str] = ()) -> Status:
 def _source(run: SourceRun) -> Status:
     """`waits_for`: seconds for which something has waited and nothing was acknowledged; None: nothing waits."""
     waiting = [delivery for delivery in run.deliveries if delivery.waits]
+    counts = run.counts
     stamps = [delivery.last_event for delivery in run.deliveries if delivery.last_event]
     return {
         "name": run.config.name,
         "type": run.config.type,
         "state": "ended" if run.ended else "failing" if run.waiting else "running",
-        "events_read": run.sent_events,
-        "events_sent": run.acknowledged_events,
+        "events_read": counts.read,
+        "events_sent": counts.acknowledged,
+        "dropped": dict(counts.dropped),
         "waiting_events": sum(delivery.waiting_events for delivery in waiting),
         "waiting_bytes": sum(way.held_bytes for way in run.ways),
         "waits_for": max((round(time.monotonic() - each.moved, 3) for each in waiting), default=None),
@@ -108,6 +110,7 @@ def _added(one: Status, other: Status) -> Status:
     return {
         **one,
         **{name: one[name] + other[name] for name in sums},
+        "dropped": dict(Counter(one["dropped"]) + Counter(other["dropped"])),
         **latest,
         "state": min(one["state"], other["state"], key=order.index),
         "last_error": max(errors, key=lambda error: str(error["at"]), default=None),

@@ -12,6 +12,7 @@ from logintel.bus import Producer
 from logintel.event import Envelope
 from logintel.source import Source, SpoolConfig
 from logintel_agent.checkpoint import Checkpoint
+from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.delivery import Delivery
 from logintel_agent.spool import Spool
 
@@ -25,6 +26,7 @@ class Way(ABC):
     envelope: Envelope
     checkpoint: Checkpoint
     producer: Producer
+    letters: DeadLetters
 
     @property
     def name(self) -> str:
@@ -33,7 +35,7 @@ class Way(ABC):
 
     def delivery(self) -> Delivery:
         """A new delivery, which starts behind what is saved."""
-        return Delivery(self.name, self.envelope, self.checkpoint, self.producer)
+        return Delivery(self.name, self.envelope, self.checkpoint, self.producer, self.letters)
 
     @property
     def held_bytes(self) -> int:

@@ -20,6 +20,7 @@ from logintel.source import SourceContext
 from logintel_agent import status
 from logintel_agent.agent import Agent
 from logintel_agent.control import ask
+from logintel_agent.dead_letters import DeadLetters, DeadLettersSection
 
 
 def test_it_says_what_was_read_sent_and_waits(agent: AgentProcess) -> None:
@@ -110,7 +111,10 @@ def test_a_silent_stall_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     config = plugins.sources["application"].Config.model_validate(keys)
 
     async def run() -> status.Status:
-        agent = Agent(tmp_path / "agent", "test", [config], plugins, Silent(), SourceContext(formats=plugins.formats))
+        letters = DeadLetters(tmp_path / "letters", DeadLettersSection(), "")
+        agent = Agent(
+            tmp_path / "agent", "test", [config], plugins, Silent(), SourceContext(formats=plugins.formats), letters
+        )
         running = asyncio.create_task(agent.run(asyncio.Event()))
         async with asyncio.timeout(60):
             while (health := status.health(await agent.status(streams=False)))["verdict"] != "stalled":
