@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from logintel.bus import Producer
 from logintel.hooks import Plugins
-from logintel.listeners import Opener
+from logintel.listeners import Listeners, Opener
 from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.refused import Refused
 from logintel.source import SourceConfig, SourceContext, envelope
@@ -47,6 +47,7 @@ class Agent:
     facts: Callable[[], Status] = dict
     checkpoint: Checkpoint | None = None
     runs: dict[str, SourceRun] = field(default_factory=dict)
+    _listeners: Listeners = field(default_factory=Listeners)
     _gone_events: int = 0
     _group: asyncio.TaskGroup | None = None
     _stopping: bool = False
@@ -67,6 +68,7 @@ class Agent:
         Raises Refused, OSError.
         """
         lock = await _locked(self.home)
+        self.context = replace(self.context, listeners=self._listeners)
         try:
             self.checkpoint = Checkpoint(self.home / "checkpoint", machine_id())
             async with asyncio.TaskGroup() as self._group:
@@ -79,7 +81,7 @@ class Agent:
         finally:
             if self.checkpoint is not None:
                 self.checkpoint.close()
-            await self.context.listeners.keep(())
+            await self._listeners.keep(())
             lock.release()
 
     async def apply(self, sources: Sequence[SourceConfig], changed: Iterable[str] = ()) -> None:
@@ -100,7 +102,7 @@ class Agent:
         for name, config in started.items():
             self._start(name, ways[name], config)
         self.sources = sources
-        await self.context.listeners.keep(self._listening(sources))
+        await self._listeners.keep(self._listening(sources))
 
     async def status(self, *, streams: bool) -> Status:
         """What it does; see status."""
@@ -114,9 +116,9 @@ class Agent:
         try:
             ways = {name: self._ways(config) for name, config in started.items()}
             if not self.context.once:
-                await self.context.listeners.hold(self._listening(started.values()))
+                await self._listeners.hold(self._listening(started.values()))
         except BaseException:
-            await self.context.listeners.keep(self._listening([run.config for run in self.runs.values()]))
+            await self._listeners.keep(self._listening([run.config for run in self.runs.values()]))
             raise
         return ways
 

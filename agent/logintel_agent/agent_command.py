@@ -55,8 +55,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _directory(config: str | None, data: Path) -> Path:
-    """Where the agent's control socket is."""
-    from logintel.config.load import load  # noqa: PLC0415 - `--help` needs none of it
+    """Where the agent's control socket is. The agent runs on while its file is wrong, and can be asked then, too."""
+    from logintel.config.document import read_yaml  # noqa: PLC0415 - `--help` needs none of it
+    from logintel.config.load import load  # noqa: PLC0415
+    from logintel.config.problem import Misconfigured  # noqa: PLC0415
     from logintel_agent.config import AgentConfig  # noqa: PLC0415
 
-    return load(AgentConfig, config, data).agent.data_dir
+    try:
+        return load(AgentConfig, config, data).agent.data_dir
+    except Misconfigured:
+        written = read_yaml(config or "").value
+        if not written:
+            raise
+    section = written.get("agent")
+    own = load(AgentConfig, None, data).agent.data_dir
+    return data / str(section["data_dir"]) if isinstance(section, dict) and "data_dir" in section else own

@@ -64,7 +64,7 @@ class SourceContext:
     own      directory that the agent itself writes to: reading files of it would feed on itself
     report   tells a person what cannot be read, in one line: what, why, what to do; it fails a run that ends
     notice   tells a person what was left out on purpose
-    listeners  sockets that stay open while a source is started again
+    listeners  keep sockets open while a source is started again; None: nothing does
     """
 
     once: bool = False
@@ -73,7 +73,7 @@ class SourceContext:
     own: str | None = None
     report: Callable[[str], None] = lambda text: _log.error("input_refused", reason=text)
     notice: Callable[[str], None] = lambda text: _log.warning("input_skipped", reason=text)
-    listeners: Listeners = field(default_factory=Listeners)
+    listeners: Listeners | None = None
 
 
 ConfigClass: TypeAlias = type[SourceConfig]
@@ -117,7 +117,7 @@ class Source(ABC):
 
     def listening(self) -> Mapping[str, Opener]:
         """What it listens on, by a name of the socket; `serve` uses `context.listeners` with the same. A reload opens
-        what is new before it stops anything."""
+        what is new before it stops anything. Raises Refused: it cannot be listened on so."""
         return {}
 
     def replayable(self) -> bool:

@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 from logintel.batch import Accept, Batch, Cursor
 from logintel.formats import Format, Reading
 from logintel.inputs.files import FileInput, FileInputConfig
-from logintel.inputs.sockets import ListenConfig, SocketInput
+from logintel.inputs.sockets import ListenConfig, SocketInput, openers
 from logintel.inputs.stdin import StdinInput
+from logintel.listeners import Opener
 from logintel.source import Source
 
 
@@ -49,6 +50,10 @@ class ApplicationSource(Source):
         """Whether it receives."""
         return bool(self.config.listen) or self.config.stdin
 
+    def listening(self) -> Mapping[str, Opener]:
+        """The addresses of `listen`."""
+        return openers(self.config)
+
     def ends(self) -> bool:
         """The standard input ends; listeners do not, and a run that ends has none."""
         return self.config.stdin and (self.context.once or not self.config.listen)
@@ -66,7 +71,9 @@ class ApplicationSource(Source):
                 stdin = StdinInput(form, framer, self._reading, accept, self.config.encoding)
                 group.create_task(stdin.run())
             if self.config.listen and not self.context.once:
-                group.create_task(SocketInput(self.config, self._form, self._reading, accept).run())
+                group.create_task(
+                    SocketInput(self.config, self._form, self._reading, accept, self.context.listeners).run()
+                )
 
     def _form(self) -> Format:
         return self.context.formats.create(self.config.format)
