@@ -36,8 +36,8 @@ class Writer(threading.Thread):
         dice = random.Random(str(self.path))
         out = self.path.open("a", buffering=1)
         while not self.ended.is_set():
-            out.write("".join(f"{self.tag} {self.path.name} {self.written + n}\n" for n in range(500)))
-            self.written += 500
+            out.write("".join(f"{self.tag} {self.path.name} {self.written + n}\n" for n in range(50)))
+            self.written += 50
             time.sleep(0.02)
             if dice.random() < 0.02:
                 out.close()
@@ -234,8 +234,8 @@ def test_reloaded_at_any_moment_nothing_is_lost(agent: AgentProcess, seed: int) 
     agent.start()
     outcomes = []
     with writing(*writers):
-        for number in range(12):
-            time.sleep(dice.uniform(0, 0.5))
+        for number in range(8):
+            time.sleep(dice.uniform(0, 0.3))
             chosen = [
                 {**source, "tags": [str(number)]} if dice.random() < 0.5 else source
                 for source in sources
