@@ -122,9 +122,11 @@ class SegmentReader:
 
     def _accept(self, current: Segment, data: bytes, *, final: bool) -> None:
         """Make the records in `data` ready, and count what is missing before and between them."""
-        entries, used, skipped = decode(data, current.seed, self._last, final=final)
-        self._rest = data[used:]
-        self._skipped += skipped
+        scan = decode(data, current.seed, self._last, final=final)
+        entries = scan.entries
+        self._rest = data[scan.used :]
+        if scan.gaps:
+            self._skipped += scan.skipped
         if not entries:
             return
         self._last = entries[-1][0]

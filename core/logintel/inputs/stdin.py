@@ -15,6 +15,7 @@ from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.records import records
 from logintel.inputs.files.text import HEAD_BYTES, TextCodec, codec_of
 from logintel.inputs.handing_over import hand_over, hand_over_last
+from logintel.inputs.readable import readable
 
 #: Bytes taken from the pipe at once, and so what one commit holds at most.
 _CHUNK: Final = 128 * 1024
@@ -63,7 +64,7 @@ class StdinInput:
         while True:
             try:
                 async with asyncio.timeout(_SETTLE if self._pending else None):
-                    await _readable(self.fd)
+                    await readable(self.fd)
             except TimeoutError:
                 assert self._codec is not None
                 for events in self._records(self._codec.whole_lines(self._pending), final=True):
@@ -87,22 +88,3 @@ class StdinInput:
             size -= stretch.used
             events, _ = marked(self.form, stretch, self.reading())
             yield [event for event in events if event.raw and not event.raw.isspace()]
-
-
-async def _readable(fd: int) -> None:
-    """Return when a read would not wait. The descriptor stays blocking: a terminal shares its mode with our output."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    try:
-        loop.add_reader(fd, _set, ready)
-    except PermissionError:
-        return  # a regular file, which epoll does not take since it never makes one wait
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-
-
-def _set(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)

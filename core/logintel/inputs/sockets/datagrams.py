@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 class DatagramListener:
     """Receives on a bound socket. `dropped` counts what the kernel had no room for."""
 
-    socket: socket.socket
+    sock: socket.socket
     handover: Handover
     dropped: int = 0
     _waiting: deque[tuple[bytes, str, bool]] = field(default_factory=deque)
@@ -69,27 +69,27 @@ class DatagramListener:
 
     def _ask_for_buffer(self) -> None:
         try:
-            self.socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
+            self.sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, BUFFER)
         except OSError:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        given = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles what it is told
-        if given < BUFFER and self.socket.family != socket.AF_UNIX:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        given = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2  # the kernel doubles what it is told
+        if given < BUFFER and self.sock.family != socket.AF_UNIX:
             remedy = f"`sysctl net.core.rmem_max={BUFFER}` lets bursts wait instead of being dropped"
             _log.warning("receive_buffer_small", bytes=given, wanted=BUFFER, remedy=remedy)
 
     def _read_on(self) -> None:
         if not self._reading and self._bytes < _WAITING:
-            asyncio.get_running_loop().add_reader(self.socket, self._receive)
+            asyncio.get_running_loop().add_reader(self.sock, self._receive)
             self._reading = True
 
     def _pause(self) -> None:
         if self._reading:
-            asyncio.get_running_loop().remove_reader(self.socket)
+            asyncio.get_running_loop().remove_reader(self.sock)
             self._reading = False
 
     def _receive(self) -> None:
         """Take what the kernel has, in turns and as far as there is room."""
-        receive, view = self.socket.recvfrom_into, memoryview(self._space)
+        receive, view = self.sock.recvfrom_into, memoryview(self._space)
         with suppress(BlockingIOError, InterruptedError):
             for _ in range(_TURN):
                 size, sender = receive(self._space)
@@ -116,7 +116,7 @@ class DatagramListener:
         return records, peers
 
     def _count_drops(self) -> None:
-        told = self.socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        told = self.sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
         now = int(_MEMINFO.unpack(told)[8])
         more = (now - self.dropped) & 0xFFFFFFFF
         if more:

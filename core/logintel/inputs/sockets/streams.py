@@ -6,23 +6,19 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
+from logintel.inputs.readable import readable
+from logintel.inputs.sockets.connections import Connection, PlainConnection, TlsConnection
 from logintel.inputs.sockets.frames import Frames
 from logintel.inputs.sockets.handover import Handover
 
-#: Bytes taken from a connection at once, and so what one commit of it holds at most.
-_CHUNK: Final = 128 * 1024
-#: Seconds that a client may take for the TLS handshake.
-_HANDSHAKE: Final = 10.0
 #: Seconds between tries while the process has no file handle left for a connection.
 _NO_HANDLE_PAUSE: Final = 1.0
-#: At a stop a connection is read until it is silent for so long, and no longer than that (seconds).
-_SILENCE: Final = 0.05
-_STOP: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -38,11 +34,15 @@ class StreamListener:
     async def run(self) -> None:
         """Serve until cancelled; what has arrived by then is still taken."""
         async with asyncio.TaskGroup() as connections:
-            while True:
-                await self._free_slot()
-                connection = await self._connection()
-                serving = connections.create_task(self._serve(connection))
-                serving.add_done_callback(lambda _: self.slots.release())
+            try:
+                while True:
+                    await self._free_slot()
+                    serving = connections.create_task(self._serve(await self._accepted()))
+                    serving.add_done_callback(lambda _: self.slots.release())
+            except asyncio.CancelledError:
+                await asyncio.sleep(0)  # a task that is cancelled before it starts does nothing at all
+                await self._serve_waiting()
+                raise
 
     async def _free_slot(self) -> None:
         if self.slots.locked():
@@ -50,26 +50,31 @@ class StreamListener:
             _log.warning("connections_at_limit", address=str(self.listening.getsockname()), reason=reason)
         await self.slots.acquire()
 
-    async def _connection(self) -> socket.socket:
-        loop = asyncio.get_running_loop()
+    async def _accepted(self) -> socket.socket:
         while True:
+            await readable(self.listening.fileno())
             try:
-                connection, _ = await loop.sock_accept(self.listening)
+                return self._accept()
+            except BlockingIOError:
+                continue
             except OSError as error:  # no file handle, or the sender has gone already
                 _log.warning("connection_not_taken", reason=error.strerror, retry_in=_NO_HANDLE_PAUSE)
                 await asyncio.sleep(_NO_HANDLE_PAUSE)
-            else:
-                return connection
 
-    async def _serve(self, connection: socket.socket) -> None:
-        peer = _peer(connection)
+    def _accept(self) -> socket.socket:
+        connection, _ = self.listening.accept()
+        connection.setblocking(False)
+        return connection
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        peer = _peer(accepted)
         try:
-            reader, transport = await self._opened(connection)
+            connection = await TlsConnection.opened(accepted, self.tls) if self.tls else PlainConnection(accepted)
         except OSError as error:
             _log.warning("connection_refused", peer=peer, reason=str(error) or type(error).__name__)
-            connection.close()
+            accepted.close()
             return
-        sender = _Sender(reader, self.handover(), peer)
+        sender = _Sender(connection, self.handover(), peer)
         try:
             await sender.read()
         except OSError as error:
@@ -79,25 +84,22 @@ class StreamListener:
             await sender.read_last()
             raise
         finally:
-            transport.abort()
+            connection.close()
 
-    async def _opened(self, connection: socket.socket) -> tuple[asyncio.StreamReader, asyncio.Transport]:
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_CHUNK // 2)  # it holds at most twice that
-        transport, _ = await loop.connect_accepted_socket(
-            lambda: asyncio.StreamReaderProtocol(reader),
-            connection,
-            ssl=self.tls,
-            ssl_handshake_timeout=_HANDSHAKE if self.tls else None,
-        )
-        return reader, transport
+    async def _serve_waiting(self) -> None:
+        """At a stop: what those sent that nobody has taken yet; over TLS none of them can have sent anything."""
+        with suppress(OSError):  # BlockingIOError: there are no more
+            while self.tls is None:
+                connection = PlainConnection(self._accept())
+                await _Sender(connection, self.handover(), _peer(connection.sock)).read_last()
+                connection.close()
 
 
 @dataclass(slots=True)
 class _Sender:
     """One connection's records."""
 
-    reader: asyncio.StreamReader
+    connection: Connection
     handover: Handover
     peer: str
     frames: Frames = field(default_factory=Frames)
@@ -107,22 +109,15 @@ class _Sender:
 
     async def read(self) -> None:
         """To the end of what the sender sends."""
-        while data := await self.reader.read(_CHUNK):
+        while data := await self.connection.read():
             await self.give(self.frames.feed(data))
         await self.give(self.frames.end())
 
     async def read_last(self) -> None:
         """What has arrived, and what of it is no whole record yet: nobody else would ever see it."""
-        deadline = asyncio.get_running_loop().time() + _STOP
-        try:
-            while asyncio.get_running_loop().time() < deadline:
-                async with asyncio.timeout(_SILENCE):
-                    data = await self.reader.read(_CHUNK)
-                if not data:
-                    break
+        with suppress(OSError):  # broken: what came before is kept
+            async for data in self.connection.arrived():
                 await self._give_last(self.frames.feed(data))
-        except OSError:
-            pass  # silent (TimeoutError is one), or broken
         await self._give_last(self.frames.end())
 
     async def _give_last(self, records: list[tuple[bytes, bool]]) -> None:
