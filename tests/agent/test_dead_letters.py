@@ -147,7 +147,8 @@ def room(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 def said(_logger, _method, log):
     print(log["event"])
-    room(resource.RLIM_INFINITY)
+    if log["event"] == "dead_letter_not_saved":
+        room(resource.RLIM_INFINITY)
     raise structlog.DropEvent
 structlog.configure(processors=[said])
 letters = DeadLetters(Path(sys.argv[1]), DeadLettersSection(), "")
