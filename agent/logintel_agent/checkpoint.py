@@ -68,6 +68,10 @@ class Checkpoint:
             if name == source and mark.cursor is not None
         }
 
+    def marks(self) -> Mapping[Key, Mark]:
+        """The marks of all streams."""
+        return self._contents.marks
+
     def mark(self, source: str, stream: str) -> Mark | None:
         """Where the stream is; None when it was never seen, or has ended."""
         return self._contents.marks.get((source, stream))

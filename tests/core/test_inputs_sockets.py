@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from logintel.batch import Full
 from logintel.event import Event
 from logintel.formats import Reading
 from logintel.hooks import load_plugins
-from logintel.inputs.sockets import MAX_RECORD, Address, Frames, SocketInput
+from logintel.inputs.sockets import MAX_RECORD, Address, Frames, ListenConfig, SocketInput
 from logintel.refused import Refused
 
 FORMATS = load_plugins().formats
@@ -33,14 +34,15 @@ def test_frames_are_the_same_however_the_bytes_arrive(
     records: list[bytes], counted: list[bool], cuts: list[int]
 ) -> None:
     data = b"".join(
-        b"%d %b" % (len(record), record) if octets else record + b"\n"
+        b"%d <%b" % (len(record) + 1, record) if octets else record + b"\n"
         for record, octets in zip(records, counted, strict=False)
     )
     frames, found = Frames(), []
     bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     for start, end in pairwise(bounds):
         found += frames.feed(data[start:end])
-    assert [record for record, _ in found + frames.end()] == records
+    expected = [b"<" + record if octets else record for record, octets in zip(records, counted, strict=False)]
+    assert [record for record, _ in found + frames.end()] == expected
 
 
 def test_a_last_line_without_line_end_counts() -> None:
@@ -64,10 +66,11 @@ def test_a_line_over_the_limit_comes_in_marked_pieces() -> None:
 class Served:
     """A running input; `events` is what it handed over."""
 
-    def __init__(self, address: str, refusals: int = 0) -> None:
+    def __init__(self, address: str, refusals: int = 0, **keys: Any) -> None:
         self.events: list[Event] = []
         self.refusals = refusals
-        self.input = SocketInput([Address.parse(address)], FORMATS.create("auto"), lambda: READING, self.accept)
+        config = ListenConfig(name="net", type="application", listen=(address,), **keys)
+        self.input = SocketInput(config, lambda: FORMATS.create("auto"), lambda: READING, self.accept)
 
     async def accept(self, events: Sequence[Event]) -> None:
         if self.refusals:
