@@ -19,8 +19,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from logintel.bus.kafka_assigned import AssignedConsumer
 from logintel.bus.kafka_consumer import GroupConsumer
-from logintel.bus.topics import INGESTION, set_up
+from logintel.bus.topics import INGESTION, STATUS, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel.event import decode
 from logintel_agent.agent_letters import AgentLetters
@@ -43,7 +44,8 @@ def written(tmp_path: Path, kafka: str, lines: int) -> Path:
     (tmp_path / "app.log").write_text("".join(f"{tag} request {n}\n" for n in range(lines)))
     path = tmp_path / "agent.yaml"
     source = {"name": "shop", "type": "application", "paths": [str(tmp_path / "app.log")], "format": "plain"}
-    path.write_text(json.dumps({"bus": {"kafka": {"bootstrap_servers": [kafka]}}, "sources": [source]}))
+    bus = {"kafka": {"bootstrap_servers": [kafka]}}
+    path.write_text(json.dumps({"installation": f"test-{tag}", "bus": bus, "sources": [source]}))
     return path
 
 
@@ -80,6 +82,29 @@ def test_every_line_arrives_once_and_a_second_run_sends_nothing(tmp_path: Path, 
     assert [message for message, _, _ in found] == [f"{tag} request {n}" for n in range(3000)]
     assert len({log_id for _, log_id, _ in found}) == 3000
     assert len({partition for _, _, partition in found}) == 1
+    heartbeat, stream = asyncio.run(reported(kafka, f"test-{tag}"))
+    assert (heartbeat["kind"], heartbeat["stopped"], heartbeat["worker"]) == ("agent", True, 0)
+    assert [source["name"] for source in heartbeat["sources"]] == ["shop"]
+    assert (stream["source"], stream["read"], stream["acknowledged"], stream["waiting"]) == ("shop", 3000, 3000, 0)
+    assert (stream["ended"], stream["partition"]) == (False, found[0][2])
+    assert stream["ranges"] == ledger_of(tmp_path)["accounts"][0]["ranges"]
+
+
+async def reported(kafka: str, installation: str) -> list[dict[str, Any]]:
+    """The newest record of each key on agent-status, heartbeats first."""
+    consumer = AssignedConsumer(KafkaBusConfig(bootstrap_servers=(kafka,)), STATUS.name, {})
+    await consumer.start()
+    newest: dict[bytes, dict[str, Any]] = {}
+    try:
+        async with asyncio.timeout(60):
+            while await consumer.lag():
+                for record in (record for batch in await consumer.read(5000, 1.0) for record in batch.records):
+                    value = json.loads(record.value or b"{}")
+                    if value["installation"] == installation:
+                        newest[record.key or b""] = value
+    finally:
+        await consumer.stop()
+    return sorted(newest.values(), key=lambda value: str(value["kind"]))
 
 
 def test_killed_at_any_moment_nothing_is_lost_and_doubles_have_the_same_id(tmp_path: Path, kafka: str) -> None:
