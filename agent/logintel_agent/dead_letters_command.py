@@ -112,7 +112,8 @@ def _list(letters: AgentLetters, places: Iterable[Place], *, as_json: bool) -> i
         sys.stdout.write(orjson.dumps(kept.as_json()).decode() + "\n" if as_json else _line(kept))
     if not as_json:
         counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        sys.stdout.write(f"{sum(reasons.values())} dead letters{': ' * bool(counts)}{counts}\n")
+        total = sum(reasons.values())
+        sys.stdout.write(f"{total} dead letter{'s' * (total != 1)}{': ' * bool(counts)}{counts}\n")
     for bound, count in sorted(letters.dropped.items()):
         sys.stderr.write(f"logintel: {count} more were dropped for agent.dead_letters.{bound}\n")
     if letters.damaged:

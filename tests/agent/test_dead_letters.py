@@ -206,7 +206,7 @@ def test_the_list_names_reasons_and_never_content(command: Callable[..., tuple[i
     ]
     assert lines[3] == "3 dead letters: 2 refused_by_bus, 1 too_long"
     assert "event 0" not in out
-    assert command("list", "--source", "mail")[1].splitlines()[-1] == "1 dead letters: 1 too_long"
+    assert command("list", "--source", "mail")[1].splitlines()[-1] == "1 dead letter: 1 too_long"
     chosen = [json.loads(line) for line in command("list", "--reason", "refused_by_bus", "--json")[1].splitlines()]
     assert [letter["source"] for letter in chosen] == ["shop", "shop"]
 
