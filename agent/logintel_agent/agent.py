@@ -16,7 +16,7 @@ from logintel.listeners import Listeners, Opener
 from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.refused import Refused
 from logintel.source import SourceConfig, SourceContext, envelope
-from logintel_agent.checkpoint import Checkpoint, machine_id
+from logintel_agent.checkpoint import Checkpoint, Watcher, machine_id
 from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.source_run import STOP_DEADLINE, SourceRun
 from logintel_agent.status import Status, of_agent
@@ -33,6 +33,7 @@ class Agent:
     """Collects from `sources` and sends to `producer`, remembering in `directory`/worker-`number` how far it got.
 
     letters  keeps what cannot go on
+    watcher  is told of each stream that goes on
     facts  what its status says besides: of the bus, of dead letters
     """
 
@@ -45,6 +46,7 @@ class Agent:
     letters: DeadLetters
     number: int = 0
     facts: Callable[[], Status] = dict
+    watcher: Watcher | None = None
     checkpoint: Checkpoint | None = None
     runs: dict[str, SourceRun] = field(default_factory=dict)
     _listeners: Listeners = field(default_factory=Listeners)
@@ -71,6 +73,8 @@ class Agent:
         self.context = replace(self.context, listeners=self._listeners)
         try:
             self.checkpoint = Checkpoint(self.home / "checkpoint", machine_id())
+            if self.watcher is not None:
+                self.checkpoint.watch(self.watcher)
             async with asyncio.TaskGroup() as self._group:
                 saving = self._group.create_task(self._save_regularly())
                 ended = [self._start(config.name, self._ways(config), config) for config in self.sources]

@@ -23,6 +23,7 @@ from logintel.locking import DirectoryLocked
 from logintel.size import Size
 from logintel_agent.dead_letter_files import DeadLetterFiles
 from logintel_agent.kept_letter import Kept, line_for
+from logintel_agent.outgoing import TOO_LONG
 
 #: Why the letter of a record that the bus never takes.
 REFUSED: Final = "refused_by_bus"
@@ -116,9 +117,9 @@ class DeadLetters:
         for kept in fresh:
             letter = kept.letter
             self._known[letter.log_id, letter.reason] = None
-            _log.error(
-                "dead_letter", log_id=letter.log_id, source=kept.source, reason=letter.reason, error=letter.error
-            )
+            # Of what was cut the rest has gone on: nothing is missing at the collector but a part of one text.
+            say = _log.warning if letter.reason == TOO_LONG else _log.error
+            say("dead_letter", log_id=letter.log_id, source=kept.source, reason=letter.reason, error=letter.error)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         self.count += len(fresh)

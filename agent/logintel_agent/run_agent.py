@@ -13,6 +13,8 @@ import orjson
 
 from logintel import garbage, logs
 from logintel.bus.kafka_producer import KafkaProducer
+from logintel.bus.kafka_sender import Sender
+from logintel.bus.topics import STATUS
 from logintel.config.load import Loaded, load_all
 from logintel.config.problem import Misconfigured, Problem
 from logintel.config.version import config_version
@@ -27,6 +29,7 @@ from logintel_agent.dead_letters import LETTERS, DeadLetters
 from logintel_agent.reload import Load, Reload
 from logintel_agent.service import Service
 from logintel_agent.status import Status
+from logintel_agent.status_report import StatusReport
 
 
 def run_agent(file: str, data: Path, *, once: bool, as_json: bool) -> int:
@@ -51,14 +54,14 @@ def run_agent(file: str, data: Path, *, once: bool, as_json: bool) -> int:
 
 
 async def _work(load: Load, loaded: Loaded[AgentConfig], problems: list[str], *, once: bool) -> dict[str, Any]:
-    def report(text: str) -> None:
+    def tell(text: str) -> None:
         if text not in problems:
             problems.append(text)
             print(f"logintel: {text}", file=sys.stderr)  # noqa: T201 - the command's way of speaking
 
     config, plugins = loaded.config, load_plugins()
     directory = config.agent.data_dir
-    context = SourceContext(once=once, formats=plugins.formats, own=str(directory), report=report)
+    context = SourceContext(once=once, formats=plugins.formats, own=str(directory), report=tell)
     letters = DeadLetters(directory / "worker-0" / LETTERS, config.agent.dead_letters, config_version(config))
     assert config.bus.kafka is not None
     producer = KafkaProducer(config.bus.kafka, letters.keep)
@@ -67,9 +70,19 @@ async def _work(load: Load, loaded: Loaded[AgentConfig], problems: list[str], *,
         return {"bus": {"trouble": producer.trouble}, "dead_letters": letters.count}
 
     agent = Agent(directory, config.installation, config.sources, plugins, producer, context, letters, facts=facts)
-    service = Service(directory, agent, Reload(load, loaded, agent))
+    reloading = Reload(load, loaded, agent)
+    report = StatusReport(
+        Sender(config.bus.kafka, STATUS),
+        config.installation,
+        agent.number,
+        lambda: config_version(reloading.loaded.config),
+        partial(agent.status, streams=False),
+    )
+    agent.watcher = report.watch
+    service = Service(directory, agent, reloading)
     try:
-        await service.run(stop_on_signal())
+        async with report.regularly():
+            await service.run(stop_on_signal())
     finally:
         await producer.close()
     return {"events_sent": agent.events_sent, "dead_letters": letters.count}
