@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from logintel.config.document import Document
 from logintel.config.problem import Problem, nearest
+from logintel.config.process import RedactionConfig
 from logintel.config.section import Choice, DataPath, Section, Setting, defaults, setting_of
 from logintel.config.shared import SharedConfig
 from logintel.event import Json
@@ -24,6 +25,7 @@ class AgentSection(Section):
     data_dir: Annotated[
         DataPath, Field(description="Directory of checkpoints and dead letters, relative to the data directory.")
     ] = Path("agent")
+    redaction: Annotated[RedactionConfig, Field(default_factory=defaults, description="Redaction of all sources.")]
 
 
 class _BySourceType(Choice):

@@ -14,6 +14,7 @@ import structlog
 from pydantic import Field
 
 from logintel.batch import Accept, Batch, Cursor
+from logintel.config.process import ProcessConfig
 from logintel.config.section import Section
 from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
@@ -37,6 +38,9 @@ class SourceConfig(Section):
     environment: Annotated[str | None, Field(description="Environment, for example production.")] = None
     host: Annotated[str | None, Field(description="Host name put on the events; the agent's own by default.")] = None
     tags: Annotated[tuple[str, ...], Field(description="Tags put on every event of this source.")] = ()
+    process: Annotated[ProcessConfig | None, Field(description="What is done to the events before they are sent.")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)
