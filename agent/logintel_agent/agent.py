@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from logintel.bus import Producer
+from logintel.config.process import ProcessConfig, RedactionConfig
 from logintel.hooks import Plugins
 from logintel.refused import Refused
 from logintel.source import SourceConfig, SourceContext, envelope
 from logintel_agent.checkpoint import Checkpoint, machine_id
+from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.delivery import Delivery
 from logintel_agent.way import Reading, Receiving, Way
+
+if TYPE_CHECKING:
+    from logintel_agent.processing.processing import Processing
 
 #: Seconds between saves of the cursors that moved: what a kill makes us read again.
 SAVE_EVERY: Final = 0.5
@@ -33,7 +39,12 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Agent:
-    """Collects from `sources` and sends to `producer`, remembering in `directory` how far it got."""
+    """Collects from `sources` and sends to `producer`, remembering in `directory` how far it got.
+
+    letters     keeps what cannot go on
+    redaction   of all sources
+    processing  of each source that has any, by its name; filled while it runs
+    """
 
     directory: Path
     installation: str
@@ -41,12 +52,20 @@ class Agent:
     plugins: Plugins
     producer: Producer
     context: SourceContext
+    letters: DeadLetters
+    redaction: RedactionConfig = field(default_factory=RedactionConfig)
+    processing: dict[str, Processing] = field(default_factory=dict)
     _deliveries: list[Delivery] = field(default_factory=list)
 
     @property
     def events_sent(self) -> int:
         """Events handed to the bus since the start."""
         return sum(delivery.sent_events for delivery in self._deliveries)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Events that were not sent, by what dropped them or held them back, since the start."""
+        return sum((each.dropped for each in self.processing.values()), Counter())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until every source has ended (in a run that ends) or `stop` is set; then what is on its way is waited for."""
@@ -76,11 +95,22 @@ class Agent:
         """How the source's events come to the bus: read, received, or both."""
         make = partial(self.plugins.sources[config.type], config, self.context)
         source = make()
-        common = make, envelope(config, self.installation, host_local=source.host_local), checkpoint, self.producer
+        about = envelope(config, self.installation, host_local=source.host_local)
+        common = make, about, checkpoint, self.producer, self.letters, self._processing(config, worker)
         if source.replayable():
             yield Reading(config.name, *common)
         if source.pushed():
             yield Receiving(config.name, *common, worker / "spool" / config.name)
+
+    def _processing(self, config: SourceConfig, worker: Path) -> Processing | None:
+        """What is done to the source's events; both its ways share its limits. None: nothing."""
+        if config.process is None and not self.redaction.rules:
+            return None
+        from logintel_agent.processing.processing import Processing  # noqa: PLC0415 - only who configures it needs it
+
+        processing = Processing(config.name, config.process or ProcessConfig(), self.redaction, self.directory, worker)
+        self.processing[config.name] = processing
+        return processing
 
     async def _keep(self, way: Way, stop: asyncio.Event) -> None:
         """Run one way of one source; start it again from its cursors when it fails."""

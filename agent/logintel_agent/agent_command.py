@@ -20,6 +20,7 @@ from logintel import garbage, logs
 from logintel.bus.kafka_producer import KafkaProducer
 from logintel.config.load import load
 from logintel.config.problem import Misconfigured, Problem
+from logintel.config.version import config_version
 from logintel.hooks import load_plugins
 from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.paths import default_data_dir
@@ -27,7 +28,7 @@ from logintel.refused import Refused
 from logintel.source import SourceContext
 from logintel_agent.agent import Agent
 from logintel_agent.config import AgentConfig
-from logintel_agent.dead_letters import DeadLetters
+from logintel_agent.dead_letters import LETTERS, DeadLetters
 
 EXAMPLES: Final = """
     logintel agent run --config /etc/logintel/agent.yaml
@@ -63,17 +64,22 @@ def run(args: argparse.Namespace) -> int:
 
     directory = config.agent.data_dir
     context = SourceContext(once=args.once, formats=plugins.formats, own=str(directory), report=report)
-    letters = DeadLetters(directory / "dead-letters.jsonl")
+    letters = DeadLetters(directory / "worker-0" / LETTERS, config.agent.dead_letters, config_version(config))
     producer_config = config.bus.kafka
 
     async def work() -> dict[str, Any]:
         producer = KafkaProducer(producer_config, letters.keep)
-        agent = Agent(directory, config.installation, config.sources, plugins, producer, context)
+        redaction = config.agent.redaction
+        agent = Agent(directory, config.installation, config.sources, plugins, producer, context, letters, redaction)
         try:
             await agent.run(_stop_on_signal())
         finally:
             await producer.close()
-        return {"events_sent": agent.events_sent, "dead_letters": letters.count}
+        return {
+            "events_sent": agent.events_sent,
+            "dropped": dict(agent.dropped),
+            "dead_letters": letters.count,
+        }
 
     garbage.collect_rarely()
     lock = _locked(directory)

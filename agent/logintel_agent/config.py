@@ -17,6 +17,7 @@ from logintel.config.section import Choice, DataPath, Section, Setting, defaults
 from logintel.config.shared import SharedConfig
 from logintel.event import Json
 from logintel.source import SourceConfig
+from logintel_agent.dead_letters import DeadLettersSection
 
 
 class AgentSection(Section):
@@ -26,6 +27,9 @@ class AgentSection(Section):
         DataPath, Field(description="Directory of checkpoints and dead letters, relative to the data directory.")
     ] = Path("agent")
     redaction: Annotated[RedactionConfig, Field(default_factory=defaults, description="Redaction of all sources.")]
+    dead_letters: Annotated[
+        DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
+    ]
 
 
 class _BySourceType(Choice):

@@ -7,14 +7,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from logintel.bus import Producer
 from logintel.event import Envelope
 from logintel.source import Source
 from logintel_agent.checkpoint import Checkpoint
+from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.delivery import Delivery
 from logintel_agent.spool import Spool
+
+if TYPE_CHECKING:
+    from logintel_agent.processing.processing import Processing
 
 #: Bytes that one source's spool may hold; when it is full its senders wait.
 SPOOL_BYTES: Final = 256 * 1024 * 1024
@@ -29,6 +33,8 @@ class Way(ABC):
     envelope: Envelope
     checkpoint: Checkpoint
     producer: Producer
+    letters: DeadLetters
+    processing: Processing | None
 
     @property
     def name(self) -> str:
@@ -37,7 +43,7 @@ class Way(ABC):
 
     def delivery(self) -> Delivery:
         """A new delivery, which starts behind what is saved."""
-        return Delivery(self.name, self.envelope, self.checkpoint, self.producer)
+        return Delivery(self.name, self.envelope, self.checkpoint, self.producer, self.letters, self.processing)
 
     @abstractmethod
     async def run(self, delivery: Delivery, *, once: bool) -> None:

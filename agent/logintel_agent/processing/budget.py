@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,24 +20,26 @@ class Overrun(Exception):
 
 
 class Budget:
-    """Runs work for at most `seconds` of CPU time. Only of use in the main thread, as signals are."""
+    """Runs work for at most `seconds` of CPU time, one piece at a time. Raises ValueError outside the main thread."""
+
+    _armed: ClassVar[bool] = False
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._armed = False
-        self._previous = signal.signal(signal.SIGVTALRM, self._on_signal)
+        signal.signal(signal.SIGVTALRM, _on_signal)
 
     def spend(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the work answers. Raises Overrun, and what the work raises."""
-        self._armed = True
+        Budget._armed = True
         # It fires again and again: an exception raised inside a callback of the interpreter's would be lost.
         signal.setitimer(signal.ITIMER_VIRTUAL, self.seconds, self.seconds)
         try:
             return work(*args, **kwargs)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-            self._armed = False
+            Budget._armed = False
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._armed:
-            raise Overrun
+
+def _on_signal(_number: int, _frame: FrameType | None) -> None:
+    if Budget._armed:  # noqa: SLF001 - the timer is the process's, and so is this
+        raise Overrun

@@ -1,7 +1,7 @@
 """Limits: how fast, and how much a day, events of one source may be sent.
 
-What is over a limit waits (the source is the buffer, or its spool) or is dropped. A replay may decide otherwise about an
-event than the first time, since that depends on the clock; its identity is the same, so it is never stored twice.
+What is over a limit waits (the source is the buffer, or its spool) or is dropped. A replay may decide otherwise about
+an event than the first time, since that depends on the clock; its identity is the same, so it is never stored twice.
 """
 
 from __future__ import annotations
@@ -13,13 +13,41 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
-from logintel.config.process import QuotaConfig, RateLimitConfig
+from logintel.config.process import ProcessConfig, QuotaConfig, RateLimitConfig
+from logintel_agent.processing.work import Work
+
+#: Directory of the quotas' files.
+QUOTAS: Final = "quotas"
 
 _log = structlog.get_logger(__name__)
+
+
+class Limits:
+    """The limits of one source."""
+
+    def __init__(self, source: str, config: ProcessConfig, directory: Path) -> None:
+        """`directory`: the worker's own, where quotas keep their counts."""
+        self._limits: list[Limit] = []
+        if config.rate_limit:
+            self._limits.append(RateLimit(config.rate_limit))
+        if config.quota:
+            self._limits.append(Quota(config.quota, directory / QUOTAS / f"{source}.json"))
+
+    def apply(self, work: Work) -> None:
+        """Drop what is over a limit that drops; what is over one that blocks is to `wait`."""
+        for limit in self._limits:
+            allowed = limit.take(list(map(len, work.values)))
+            for place in range(allowed, len(work.values)):
+                work.drop(place, limit.reason)
+            work.close()
+
+    def wait(self) -> float:
+        """Seconds until what was taken may be sent; asked again then."""
+        return max((limit.wait() for limit in self._limits if limit.blocks), default=0.0)
 
 
 class Limit(Protocol):

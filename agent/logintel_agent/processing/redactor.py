@@ -22,8 +22,8 @@ from logintel_agent.processing.rule import ESCAPES, Found, Rule, Screen, unescap
 
 #: Members of an event that hold what its source said.
 SAID: Final = ("raw_log", "message", "parsed_fields", "metadata", "tags")
-#: A secret of so many characters is replaced wherever else it stands in its event.
-_TELLING: Final = 6
+#: A secret of so many characters is replaced wherever else it stands in its event; a shorter one as a whole value only.
+_TELLING: Final = 4
 #: Digits of a number that may be a secret.
 _DIGITS: Final = 9
 _KINDS: Final = bytes(
@@ -43,11 +43,11 @@ class Redactor:
             self._screens = None
         self.events: Counter[str] = Counter()
 
-    def suspects(self, texts: Sequence[bytes]) -> Collection[int]:
+    def suspects(self, texts: Sequence[str] | Sequence[bytes]) -> Collection[int]:
         """Which of the texts may hold a secret: their indices, in order."""
         if self._screens is None:
             return range(len(texts))
-        block = b"\n".join(texts)
+        block = b"\n".join(map(_as_bytes, texts))
         views = {"exact": block, "lower": block.lower()}
         places: set[int] = set()
         for screen in self._screens:
@@ -56,7 +56,7 @@ class Redactor:
             places.update(screen.places(views[screen.view]))
         if not places:
             return ()
-        ends = list(accumulate(len(text) + 1 for text in texts))
+        ends = list(accumulate(len(_as_bytes(text)) + 1 for text in texts))
         return sorted({bisect_right(ends, place) for place in places})
 
     def value(self, value: bytes, ours: Collection[str]) -> bytes:
@@ -82,6 +82,10 @@ class Redactor:
         body.update(said)
         self.events.update(search.rules)
         return True
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
 
 
 def _screens(rules: Sequence[Rule]) -> Iterator[Screen]:
@@ -117,10 +121,15 @@ class _Search:
     def sweep(self, value: Json) -> Json:
         """The value without what was found to be a secret elsewhere in the event, where nothing beside it says so."""
         if isinstance(value, str):
+            if value in self._told:
+                return self._told[value]
             for secret, receipt in self._told.items():
-                if secret in value:
+                if len(secret) >= _TELLING and secret in value:
                     value = _without(value, secret, receipt)
             return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            written = str(value)
+            return self._told.get(written, value) if len(written) >= _TELLING else value
         if isinstance(value, dict):
             return {str(self.sweep(name)): self.sweep(inner) for name, inner in value.items()}
         if isinstance(value, list):
@@ -158,7 +167,7 @@ class _Search:
     def _tell(self, written: str, secret: str, receipt: str) -> None:
         """Remember the secret, as it was written, as it is, and as JSON writes it."""
         for form in (written, secret, json.dumps(secret, ensure_ascii=False)[1:-1]):
-            if len(form) >= _TELLING and "[redacted:" not in form:
+            if "[redacted:" not in form:
                 self._told.setdefault(form, receipt)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from logintel.config.process import FilterConfig, ProcessConfig, SampleConfig, TagConfig
 from logintel.event import Event, Json
@@ -18,7 +18,7 @@ from logintel_agent.processing.condition import condition, reader
 Drops: TypeAlias = Callable[[Event, str], str | None]
 Changes: TypeAlias = Callable[[Event], None]
 
-_SEVERE = frozenset(("ERROR", "FATAL"))
+_SEVERE: Final = frozenset(("ERROR", "FATAL"))
 
 
 def drops(config: ProcessConfig) -> Sequence[Drops]:
@@ -34,6 +34,16 @@ def changes(config: ProcessConfig) -> Sequence[Changes]:
         *(partial(_set, path.partition("."), value) for path, value in config.add.items()),
         *map(_tag, config.tags),
     ]
+
+
+def has_patterns(config: ProcessConfig) -> bool:
+    """Whether a step searches for a pattern, which may take long."""
+    conditions = [
+        *(each.drop or each.keep for each in config.filter),
+        *(each.where for each in config.sample),
+        *(each.where for each in config.tags),
+    ]
+    return any(each is not None and each.pattern is not None for each in conditions)
 
 
 def _filter(config: FilterConfig) -> Drops:

@@ -212,11 +212,9 @@ class ProcessConfig(Section):
 
     filter: Annotated[tuple[FilterConfig, ...], Field(description="Drop events, by what they say.")] = ()
     sample: Annotated[tuple[SampleConfig, ...], Field(description="Keep some of many events alike.")] = ()
-    rename: Annotated[
-        dict[FieldToChange, FieldToChange], Field(default_factory=dict, description="Fields to rename: from, to.")
-    ]
+    rename: dict[FieldToChange, FieldToChange] = Field(default_factory=dict, description="Fields to rename: from, to.")
     drop: Annotated[tuple[FieldToChange, ...], Field(description="Fields to leave out.")] = ()
-    add: Annotated[dict[FieldToChange, Scalar], Field(default_factory=dict, description="Fields to set.")]
+    add: dict[FieldToChange, Scalar] = Field(default_factory=dict, description="Fields to set.")
     tags: Annotated[tuple[TagConfig, ...], Field(description="Tags for some of the events.")] = ()
     redact: Annotated[Redact, Field(description="Rules by which secrets and personal data are replaced.")] = ()
     rate_limit: Annotated[RateLimitConfig | None, Field(description="How fast events may be sent.")] = None
