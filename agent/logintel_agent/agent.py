@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from logintel.bus import Producer
+from logintel.config.process import ProcessConfig, RedactionConfig
 from logintel.hooks import Plugins
 from logintel.listeners import Listeners, Opener
 from logintel.locking import DirectoryLock, DirectoryLocked
@@ -21,6 +23,10 @@ from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.source_run import STOP_DEADLINE, SourceRun
 from logintel_agent.status import Status, of_agent
 from logintel_agent.way import Reading, Receiving, Way
+
+if TYPE_CHECKING:
+    from logintel_agent.config import AgentConfig
+    from logintel_agent.processing.processing import Processing
 
 #: Seconds between saves of the cursors that moved: what a kill makes us read again.
 SAVE_EVERY: Final = 0.5
@@ -33,6 +39,8 @@ class Agent:
     """Collects from `sources` and sends to `producer`, remembering in `directory`/worker-`number` how far it got.
 
     letters  keeps what cannot go on
+    redaction  of all sources
+    processing  of each source that has any, by its name; filled while it runs
     watcher  is told of each stream that goes on
     facts  what its status says besides: of the bus, of dead letters
     """
@@ -44,11 +52,13 @@ class Agent:
     producer: Producer
     context: SourceContext
     letters: DeadLetters
+    redaction: RedactionConfig = field(default_factory=RedactionConfig)
     number: int = 0
     facts: Callable[[], Status] = dict
     watcher: Watcher | None = None
     checkpoint: Checkpoint | None = None
     runs: dict[str, SourceRun] = field(default_factory=dict)
+    processing: dict[str, Processing] = field(default_factory=dict)
     _listeners: Listeners = field(default_factory=Listeners)
     _gone_events: int = 0
     _group: asyncio.TaskGroup | None = None
@@ -63,6 +73,11 @@ class Agent:
     def events_sent(self) -> int:
         """Events handed to the bus since the start."""
         return self._gone_events + sum(run.counts.sent for run in self.runs.values())
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Events that were not sent, by what dropped them or held them back, since the start."""
+        return sum((each.dropped for each in self.processing.values()), Counter())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until every source has ended (in a run that ends) or `stop` is set; then what is on its way is waited for.
@@ -88,25 +103,30 @@ class Agent:
             await self._listeners.keep(())
             lock.release()
 
-    async def apply(self, sources: Sequence[SourceConfig], changed: Iterable[str] = ()) -> None:
-        """Run `sources` instead: stop those that are gone or `changed`, start these and the new, leave others alone.
+    async def apply(self, config: AgentConfig, changed: Container[str] = ()) -> None:
+        """Run the sources of `config`: stop those that are gone or `changed`, start these and the new, leave others.
 
         What is to start is made before anything stops: what it raises (Refused: an address is taken) leaves all as it
         was.
         """
         if self.context.once:
             raise Refused("a run with --once ends by itself: start it again with the new configuration")
-        wanted = {source.name: source for source in sources}
+        before, self.redaction = self.redaction, config.agent.redaction
+        wanted = {source.name: source for source in config.sources}
         started = {name: wanted[name] for name in wanted if name not in self.runs or name in changed}
         stopped = [name for name in self.runs if name not in wanted or name in started]
-        ways = await self._made(started)
+        try:
+            ways = await self._made(started)
+        except BaseException:
+            self.redaction = before
+            raise
         await asyncio.gather(*(self._stopped(name, gone=name not in wanted) for name in stopped))
         if self._stopping:
             raise Refused("the agent is stopping")
-        for name, config in started.items():
-            self._start(name, ways[name], config)
-        self.sources = sources
-        await self._listeners.keep(self._listening(sources))
+        for name, source in started.items():
+            self._start(name, ways[name], source)
+        self.sources = config.sources
+        await self._listeners.keep(self._listening(config.sources))
 
     async def status(self, *, streams: bool) -> Status:
         """What it does; see status."""
@@ -151,13 +171,24 @@ class Agent:
         make = partial(self.plugins.sources[config.type], config, self.context)
         source = make()
         about = envelope(config, self.installation, host_local=source.host_local)
-        common = make, about, self.checkpoint, self.producer, self.letters
+        common = make, about, self.checkpoint, self.producer, self.letters, self._processing(config)
         ways: list[Way] = []
         if source.replayable():
             ways.append(Reading(config.name, *common))
         if source.pushed():
             ways.append(Receiving(config.name, *common, self.home / "spool" / config.name, config.spool))
         return ways
+
+    def _processing(self, config: SourceConfig) -> Processing | None:
+        """What is done to the source's events; both its ways share its limits. None: nothing."""
+        if config.process is None and not self.redaction.rules:
+            return None
+        from logintel_agent.processing.processing import Processing  # noqa: PLC0415 - only who configures it needs it
+
+        process = config.process or ProcessConfig()
+        processing = Processing(config.name, process, self.redaction, self.directory, self.home)
+        self.processing[config.name] = processing
+        return processing
 
     def _listening(self, sources: Iterable[SourceConfig]) -> dict[str, Opener]:
         """What they listen on."""

@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from logintel.config.document import Document, Key
 from logintel.config.problem import Problem, nearest
+from logintel.config.process import RedactionConfig
 from logintel.config.section import Choice, DataPath, Section, Setting, defaults, setting_of
 from logintel.config.shared import SharedConfig
 from logintel.event import Json
@@ -33,6 +34,7 @@ class AgentSection(Section):
         Annotated[int, Field(ge=1, le=64)] | Literal["auto"],
         Field(description="Processes that share the streams; auto: one for each CPU, at most 16."),
     ] = 1
+    redaction: Annotated[RedactionConfig, Field(default_factory=defaults, description="Redaction of all sources.")]
     dead_letters: Annotated[
         DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
     ]

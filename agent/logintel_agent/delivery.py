@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -29,10 +29,15 @@ from logintel_agent.mark import Mark
 from logintel_agent.outgoing import CUT, Dropped, Outgoing, outgoing
 from logintel_agent.settling import settled_by
 
+if TYPE_CHECKING:
+    from logintel_agent.processing.processing import Processing
+
 #: Batches of one source that may be on their way at once: what a kill makes us send again, and what memory holds.
 DEPTH: Final = 8
 #: Seconds between tries to save a checkpoint on a disk that refuses it.
 _RETRY: Final = 1.0
+#: Seconds between looks at a limit that will not let anything go for long: the clock may be set meanwhile.
+_LOOK: Final = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -67,6 +72,7 @@ class Delivery:
     checkpoint: Checkpoint
     producer: Producer
     letters: DeadLetters
+    processing: Processing | None = None
     committed: Committed | None = None
     read_events: int = 0
     sent_events: int = 0
@@ -185,14 +191,27 @@ class Delivery:
             return
         if batch.stream in self._promised:
             await self._keep_promise(batch.stream)
-        out = outgoing(batch, mark, self.envelope)
+        out = outgoing(batch, mark, self.envelope, self.processing)
         settled = settled_by(out, out.mark.count - mark.count)
         self._wait_for(batch.stream, settled.read)
         await self._keep_letters(bytes.fromhex(mark.id), out)
-        acknowledged = asyncio.ensure_future(await self.producer.send(out.records, mark.partition))
+        if self.processing is not None:
+            await self._admitted(self.processing)
+        acknowledged = _done()
+        if out.records:
+            acknowledged = asyncio.ensure_future(await self.producer.send(out.records, mark.partition))
         self.read_events += settled.read
         self.sent_events += len(out.records)
         self._note(batch, out.mark, acknowledged, settled)
+
+    async def _admitted(self, processing: Processing) -> None:
+        """Until the source's limits let it go; what is acknowledged meanwhile is settled."""
+        while (pause := min(processing.wait(), _LOOK)) > 0:
+            if self._sent:
+                await asyncio.wait({self._sent[0].acknowledged}, timeout=pause)
+                self._settle()
+            else:
+                await asyncio.sleep(pause)
 
     async def _keep_letters(self, stream: bytes, out: Outgoing) -> None:
         """What must stay on this host is on its disk before the rest leaves."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from logintel.batch import Batch
 from logintel.bus import Record
@@ -17,6 +17,11 @@ from logintel.lines import Lines
 from logintel.written import timestamp_of
 from logintel_agent.mark import Mark
 
+if TYPE_CHECKING:
+    from logintel_agent.processing.processing import Processing
+
+#: Encodes an event with its stamp, where that is from, and its log_id.
+Encode: TypeAlias = Callable[[Event, str, TimestampOrigin, str], bytes]
 #: Tag of an event that was too long to be sent whole.
 CUT = "_cut"
 #: Why the whole of such an event is a dead letter.
@@ -49,26 +54,32 @@ class Outgoing(NamedTuple):
     cut: Sequence[Dropped] = ()
 
 
-def outgoing(batch: Batch, mark: Mark, envelope: Envelope) -> Outgoing:
+def outgoing(batch: Batch, mark: Mark, envelope: Envelope, processing: Processing | None = None) -> Outgoing:
     """What becomes of a batch that follows `mark`.
 
     The same batch behind the same mark gives the same records: an event without a stamp takes that of the one before.
     """
+    if processing is not None:
+        return processing.outgoing(batch, mark, envelope)
     stream = bytes.fromhex(mark.id)
     encoder = Encoder(envelope, batch.metadata)
-    items, (log_ids, seqs) = _identified(batch, stream, mark, encoder)
+    items, (log_ids, seqs) = identified(batch, stream, mark, encoder)
     whole: dict[str, bytes] = {}
-    values, stamp, origin = _encoded(items, log_ids, encoder, mark, whole)
-    record = partial(tuple.__new__, Record)  # without the class's own constructor: the hot path
-    records = list(map(record, zip(values, repeat(stream), seqs)))
+
+    def encode(event: Event, stamp: str, origin: TimestampOrigin, log_id: str) -> bytes:
+        value = encoder.encode(event, stamp, origin, log_id)
+        if len(value) <= MAX_ENCODED:
+            return value
+        whole[log_id] = value
+        return shortened(event, stamp, origin, log_id, encoder)
+
+    values, stamp, origin = encoded(items, log_ids, mark, encode)
     behind = replace(mark, cursor=batch.cursor, count=mark.count + len(values), stamp=stamp, origin=origin)
     cut = [Dropped(seqs[log_ids.index(log_id)], TOO_LONG, value) for log_id, value in whole.items()]
-    return Outgoing(records, behind, (), cut)
+    return Outgoing(records_of(values, stream, seqs), behind, (), cut)
 
 
-def _identified(
-    batch: Batch, stream: bytes, mark: Mark, encoder: Encoder
-) -> tuple[Sequence[bytes | Event], Identities]:
+def identified(batch: Batch, stream: bytes, mark: Mark, encoder: Encoder) -> tuple[Sequence[bytes | Event], Identities]:
     """The batch's events, written already or not, and their identities."""
     events = batch.events
     spans = counted(mark.count, events) if batch.spans is None else batch.spans
@@ -83,13 +94,10 @@ def _identified(
     return list(chain.from_iterable(each)), identities if len(several) == len(spans) else identify(stream, several)
 
 
-def _encoded(
-    items: Sequence[bytes | Event], log_ids: Sequence[str], encoder: Encoder, mark: Mark, whole: dict[str, bytes]
+def encoded(
+    items: Sequence[bytes | Event], log_ids: Sequence[str], mark: Mark, encode: Encode
 ) -> tuple[Sequence[bytes], str, TimestampOrigin]:
-    """What is sent, and the stamp for an event behind it that has none, with where that is from.
-
-    Adds to `whole`, by log_id, what had to be cut.
-    """
+    """What is sent, and the stamp for an event behind it that has none, with where that is from."""
     if set(map(type, items)) == {bytes}:
         written = cast("Sequence[bytes]", items)
         return written, timestamp_of(written[-1]), "previous"
@@ -100,24 +108,20 @@ def _encoded(
             stamp, origin, value = timestamp_of(item), "previous", item
         elif item.timestamp is not None:
             stamp, origin = item.timestamp, "previous"
-            value = _fitting(item, stamp, "record", log_id, encoder, whole)
+            value = encode(item, stamp, "record", log_id)
         else:
-            value = _fitting(item, stamp, origin, log_id, encoder, whole)
+            value = encode(item, stamp, origin, log_id)
         values.append(value)
     return values, stamp, origin
 
 
-def _fitting(  # noqa: PLR0917 - made for each event
-    event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder, whole: dict[str, bytes]
-) -> bytes:
-    value = encoder.encode(event, stamp, origin, log_id)
-    if len(value) <= MAX_ENCODED:
-        return value
-    whole[log_id] = value
-    return _cut(event, stamp, origin, log_id, encoder)
+def records_of(values: Iterable[bytes], stream: bytes, seqs: Iterable[bytes]) -> list[Record]:
+    """The records of encoded events."""
+    record = partial(tuple.__new__, Record)  # without the class's own constructor: the hot path
+    return list(map(record, zip(values, repeat(stream), seqs)))
 
 
-def _cut(event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder) -> bytes:
+def shortened(event: Event, stamp: str, origin: TimestampOrigin, log_id: str, encoder: Encoder) -> bytes:
     """The event with its texts cut, and its metadata left out if need be, so that it can be sent; it says so itself."""
     size = len(event.raw)
     for metadata, tags in ((event.metadata, event.tags), ({}, [])):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias
 
@@ -12,7 +12,6 @@ import structlog
 from logintel.config.load import Loaded
 from logintel.config.problem import Misconfigured
 from logintel.refused import Refused
-from logintel.source import SourceConfig
 from logintel_agent.config import AgentConfig
 from logintel_agent.reload_plan import Plan, plan
 
@@ -25,7 +24,7 @@ Load: TypeAlias = Callable[[], Loaded[AgentConfig]]
 class Appliance(Protocol):
     """What a configuration is put into effect on."""
 
-    async def apply(self, sources: Sequence[SourceConfig], changed: Iterable[str] = ()) -> None:
+    async def apply(self, config: AgentConfig, changed: Container[str] = ()) -> None:
         """See Agent."""
 
     def stream_count(self, source: str) -> int:
@@ -69,7 +68,7 @@ class Reload:
             return {"outcome": "planned"}
         if not planned.empty:
             try:
-                await self._appliance.apply(loaded.config.sources, planned.changed)
+                await self._appliance.apply(loaded.config, planned.changed)
             except Exception as error:  # noqa: BLE001 - a plugin is foreign code: whatever it raises, the old one runs on
                 kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
                 return {"outcome": "refused", "error": f"{kind}{error}; the configuration before it is in effect"}

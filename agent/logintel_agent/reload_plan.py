@@ -11,6 +11,8 @@ from logintel_agent.config import AgentConfig
 
 #: Top-level keys that a running agent keeps: what it has sent, where it keeps its state and how many share it.
 FIXED: Final = ("installation", "bus", "agent")
+#: The one key of the agent's section that concerns each source instead.
+_REDACTION: Final = "agent.redaction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ def plan(old: AgentConfig, new: AgentConfig, streams: Callable[[str], int]) -> P
 def _everywhere(old: AgentConfig, new: AgentConfig) -> list[str]:
     """Keys beside the sources that differ and concern each of them."""
     names = [name for name in type(new).model_fields if name not in (*FIXED, "sources")]
-    return [name for name in names if getattr(old, name) != getattr(new, name)]
+    keys = [name for name in names if getattr(old, name) != getattr(new, name)]
+    return keys if old.agent.redaction == new.agent.redaction else [*keys, _REDACTION]
 
 
 def _differing(old: SourceConfig, new: SourceConfig) -> list[str]:
@@ -83,7 +86,8 @@ def _fixed(name: str, old: AgentConfig, new: AgentConfig) -> Iterator[str]:
     if isinstance(one, str):
         yield name
         return
-    yield from (f"{name}.{key}" for key in type(one).model_fields if getattr(one, key) != getattr(other, key))
+    keys = (f"{name}.{key}" for key in type(one).model_fields if getattr(one, key) != getattr(other, key))
+    yield from (key for key in keys if key != _REDACTION)
 
 
 def _renamed(added: list[SourceConfig], removed: list[SourceConfig], streams: Callable[[str], int]) -> Iterator[str]:

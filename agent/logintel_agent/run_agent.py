@@ -69,7 +69,10 @@ async def _work(load: Load, loaded: Loaded[AgentConfig], problems: list[str], *,
     def facts() -> Status:
         return {"bus": {"trouble": producer.trouble}, "dead_letters": letters.count}
 
-    agent = Agent(directory, config.installation, config.sources, plugins, producer, context, letters, facts=facts)
+    redaction = config.agent.redaction
+    agent = Agent(
+        directory, config.installation, config.sources, plugins, producer, context, letters, redaction, facts=facts
+    )
     reloading = Reload(load, loaded, agent)
     report = StatusReport(
         Sender(config.bus.kafka, STATUS),
@@ -85,7 +88,7 @@ async def _work(load: Load, loaded: Loaded[AgentConfig], problems: list[str], *,
             await service.run(stop_on_signal())
     finally:
         await producer.close()
-    return {"events_sent": agent.events_sent, "dead_letters": letters.count}
+    return {"events_sent": agent.events_sent, "dropped": dict(agent.dropped), "dead_letters": letters.count}
 
 
 def _loaded(file: str, data: Path) -> Loaded[AgentConfig]:

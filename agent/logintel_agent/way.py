@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logintel.bus import Producer
 from logintel.event import Envelope
@@ -15,6 +16,9 @@ from logintel_agent.checkpoint import Checkpoint
 from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.delivery import Delivery
 from logintel_agent.spool import Spool
+
+if TYPE_CHECKING:
+    from logintel_agent.processing.processing import Processing
 
 
 @dataclass
@@ -27,6 +31,7 @@ class Way(ABC):
     checkpoint: Checkpoint
     producer: Producer
     letters: DeadLetters
+    processing: Processing | None
 
     @property
     def name(self) -> str:
@@ -35,7 +40,7 @@ class Way(ABC):
 
     def delivery(self) -> Delivery:
         """A new delivery, which starts behind what is saved."""
-        return Delivery(self.name, self.envelope, self.checkpoint, self.producer, self.letters)
+        return Delivery(self.name, self.envelope, self.checkpoint, self.producer, self.letters, self.processing)
 
     @property
     def held_bytes(self) -> int:

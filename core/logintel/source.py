@@ -14,6 +14,7 @@ import structlog
 from pydantic import Field
 
 from logintel.batch import Accept, Batch, Cursor
+from logintel.config.process import ProcessConfig
 from logintel.config.section import Section
 from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
@@ -51,6 +52,9 @@ class SourceConfig(Section):
     tags: Annotated[tuple[str, ...], Field(description="Tags put on every event of this source.")] = ()
     spool: SpoolConfig = Field(
         default_factory=SpoolConfig, description="Room for what is received until it is delivered."
+    )
+    process: Annotated[ProcessConfig | None, Field(description="What is done to the events before they are sent.")] = (
+        None
     )
 
 

@@ -94,6 +94,7 @@ class Embedded:
                 bus.producer(),
                 self.context,
                 self._letters(),
+                self.config.agent.redaction,
             )
             await self._work(stop, bus, store, collector)
             self.total_indexed = await store.total_indexed()
@@ -105,6 +106,7 @@ class Embedded:
             expiring = group.create_task(self._expire(store))
             notifying = group.create_task(self._notify(store))
             await self._agent.run(stop)
+            self.tally.add_dropped(self._agent.dropped)
             await self._drained(bus, stop)
             collecting.cancel()
             expiring.cancel()
