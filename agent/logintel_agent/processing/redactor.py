@@ -1,0 +1,176 @@
+"""The redactor: replaces secrets in events as they are sent, by receipts, in every text of an event alike.
+
+A batch is screened as one block of bytes first. Only events in which something stands that may be a secret are taken
+apart, searched and written again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
+from typing import Final
+
+import orjson
+
+from logintel.event import Json
+from logintel_agent.processing.receipts import RECEIPT, Receipts
+from logintel_agent.processing.rule import ESCAPES, Found, Rule, Screen, unescaped
+
+#: Members of an event that hold what its source said.
+SAID: Final = ("raw_log", "message", "parsed_fields", "metadata", "tags")
+#: A secret of so many characters is replaced wherever else it stands in its event; a shorter one as a whole value only.
+_TELLING: Final = 4
+#: Digits of a number that may be a secret.
+_DIGITS: Final = 9
+_KINDS: Final = bytes(
+    ord("0") if chr(byte).isdigit() and byte < 128 else ord("A") if 65 <= byte <= 90 else byte if byte in b" -" else 46
+    for byte in range(256)
+)
+
+
+class Redactor:
+    """Redacts by `rules`; `events` counts, by rule, those in which it replaced something."""
+
+    def __init__(self, rules: Sequence[Rule], receipts: Receipts) -> None:
+        self._rules = rules
+        self._receipts = receipts
+        self._screens: tuple[Screen, ...] | None = tuple(dict.fromkeys(_screens(rules)))
+        if not all(rule.screens for rule in rules):
+            self._screens = None
+        self.events: Counter[str] = Counter()
+
+    def suspects(self, texts: Sequence[str] | Sequence[bytes]) -> Collection[int]:
+        """Which of the texts may hold a secret: their indices, in order."""
+        if self._screens is None:
+            return range(len(texts))
+        block = b"\n".join(map(_as_bytes, texts))
+        views = {"exact": block, "lower": block.lower()}
+        places: set[int] = set()
+        for screen in self._screens:
+            if screen.view not in views:
+                views[screen.view] = block.translate(_KINDS)
+            places.update(screen.places(views[screen.view]))
+        if not places:
+            return ()
+        ends = list(accumulate(len(_as_bytes(text)) + 1 for text in texts))
+        return sorted({bisect_right(ends, place) for place in places})
+
+    def value(self, value: bytes, ours: Collection[str]) -> bytes:
+        """An encoded event without secrets. `ours`: metadata that the agent itself says, which stays."""
+        body = orjson.loads(value)
+        return orjson.dumps(body) if self.body(body, ours) else value
+
+    def body(self, body: dict[str, Json], ours: Collection[str] = ()) -> bool:
+        """Redact the members SAID of an event in place; whether there was something."""
+        search = _Search(self._rules, self._receipts)
+        said: dict[str, Json] = {name: body[name] for name in SAID if name in body}
+        metadata = said.get("metadata")
+        kept: dict[str, Json] = {}
+        if isinstance(metadata, dict):
+            kept = {name: value for name, value in metadata.items() if name in ours}
+            said["metadata"] = {name: value for name, value in metadata.items() if name not in ours}
+        said = {name: search.walk(value) for name, value in said.items()}
+        if not search.rules:
+            return False
+        said = {name: search.sweep(value) for name, value in said.items()}
+        if kept and isinstance(found := said["metadata"], dict):
+            said["metadata"] = kept | found
+        body.update(said)
+        self.events.update(search.rules)
+        return True
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+
+
+def _screens(rules: Sequence[Rule]) -> Iterator[Screen]:
+    for rule in rules:
+        yield from rule.screens
+    yield from ESCAPES
+
+
+class _Search:
+    """The search through one event; `rules` are those that found something."""
+
+    def __init__(self, rules: Sequence[Rule], receipts: Receipts) -> None:
+        self._all = rules
+        self._named = [(rule, rule.under) for rule in rules if rule.under is not None]
+        self._receipts = receipts
+        self._told: dict[str, str] = {}
+        self.rules: set[str] = set()
+
+    def walk(self, value: Json, names: tuple[str, ...] = ()) -> Json:
+        """The value without secrets; `names` are those of the members that it is in."""
+        if isinstance(value, str):
+            return self._text(value, names)
+        if isinstance(value, dict):
+            return {self._text(name, ()): self.walk(inner, (*names, name)) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.walk(inner, names) for inner in value]
+        if value is None or isinstance(value, bool):
+            return value
+        written = str(value)
+        text = self._text(written, names) if len(written) >= _DIGITS else self._under(written, names)
+        return value if text == written else text
+
+    def sweep(self, value: Json) -> Json:
+        """The value without what was found to be a secret elsewhere in the event, where nothing beside it says so."""
+        if isinstance(value, str):
+            if value in self._told:
+                return self._told[value]
+            for secret, receipt in self._told.items():
+                if len(secret) >= _TELLING and secret in value:
+                    value = _without(value, secret, receipt)
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            written = str(value)
+            return self._told.get(written, value) if len(written) >= _TELLING else value
+        if isinstance(value, dict):
+            return {str(self.sweep(name)): self.sweep(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.sweep(inner) for inner in value]
+        return value
+
+    def _text(self, text: str, names: tuple[str, ...]) -> str:
+        plain = unescaped(text)
+        redacted = plain
+        for rule in self._all:
+            if found := list(rule.find(redacted)):
+                redacted = self._replaced(redacted, found, rule.name)
+        if names:
+            redacted = self._under(redacted, names)
+        return text if redacted == plain else redacted
+
+    def _under(self, text: str, names: tuple[str, ...]) -> str:
+        for rule, under in self._named:
+            for name in names:
+                if text and (found := under(name, text)):
+                    text = self._replaced(text, [found], rule.name)
+        return text
+
+    def _replaced(self, text: str, found: Sequence[Found], rule: str) -> str:
+        self.rules.add(rule)
+        parts: list[str] = []
+        done = 0
+        for start, end, secret in found:
+            receipt = self._receipts.of(rule, secret)
+            parts += text[done:start], receipt
+            self._tell(text[start:end], secret, receipt)
+            done = end
+        return "".join((*parts, text[done:]))
+
+    def _tell(self, written: str, secret: str, receipt: str) -> None:
+        """Remember the secret, as it was written, as it is, and as JSON writes it."""
+        for form in (written, secret, json.dumps(secret, ensure_ascii=False)[1:-1]):
+            if "[redacted:" not in form:
+                self._told.setdefault(form, receipt)
+
+
+def _without(text: str, secret: str, receipt: str) -> str:
+    """Not inside of receipts: a rule's name may be a secret, too."""
+    return re.sub(f"({RECEIPT})|{re.escape(secret)}", lambda match: match[1] or receipt, text)
