@@ -6,7 +6,9 @@ from pathlib import Path
 
 from faults.bench import Course, run
 
-COURSE = Course(lines=50_000, seed=223, seconds=8, pauses=(0.1, 0.6), lasting=(0.2, 1.0), rotation=1.5, kills=0)
+COURSE = Course(
+    lines=50_000, seed=223, seconds=8, pauses=(0.1, 0.6), lasting=(0.2, 1.0), rotation=1.5, kills=0, workers=1
+)
 
 
 def test_what_was_written_through_faults_arrives_once(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ def main() -> int:
         "--minutes", type=float, default=30.0, help="over which they are written (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of all that is drawn")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the agent (default: %(default)s)")
     parser.add_argument("--dir", type=Path, help="where the run keeps everything (default: a temporary directory)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="add the outcome to FILE, as one line")
     args = parser.parse_args()
@@ -28,7 +29,7 @@ def main() -> int:
     directory.mkdir(exist_ok=True, parents=True)
     directory.chmod(0o755)  # the broker runs as another user where root starts it
     print(f"seed {args.seed}, {args.lines:,} lines in {args.minutes:g} minutes, in {directory}", flush=True)
-    course = Course(args.lines, args.seed, 60 * args.minutes, (0.5, 8.0), (0.2, 40.0), 8.0, 5)
+    course = Course(args.lines, args.seed, 60 * args.minutes, (0.5, 8.0), (0.2, 40.0), 8.0, 5, args.workers)
     outcome = run(directory, course)
     print(outcome.report())
     if args.json:
@@ -46,6 +47,8 @@ def _told(seed: int, outcome: Outcome) -> dict[str, object]:
         "seed": seed,
         "seconds": round(outcome.seconds),
         "faults": outcome.history.counts(),
+        "caught_up": outcome.caught_up,
+        "errors": outcome.errors,
         "lines": outcome.sent.written,
         "uncertain": outcome.sent.uncertain,
         "missing": len(outcome.sent.missing),

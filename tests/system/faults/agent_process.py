@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import signal
@@ -64,6 +65,8 @@ class AgentProcess:
             Card(self._killed, 4),
             Card(self._killed_twice, 2),
             Card(self._restarted, 2),
+            Card(self._worker_killed, 2),
+            Card(self._reloaded, 2),
             Card(self._frozen, 2),
             *([Card(self._disk_full, 2)] if own_disk else []),
         ]
@@ -124,6 +127,27 @@ class AgentProcess:
             self._end()
             self._last()
             self.start()
+
+    def _worker_killed(self) -> None:
+        """Where the agent has worker processes; its supervisor starts another."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if children:
+            with self._history.fault("agent: a worker killed (kill -9)"):
+                self.life += 1
+                os.kill(int(self._dice.choice(children)), signal.SIGKILL)
+
+    def _reloaded(self) -> None:
+        self._wait_until_up()
+        with self._history.fault("agent: reload of a changed configuration (SIGHUP)"):
+            config = json.loads(self._config.read_text())
+            for source in config["sources"]:
+                source["tags"] = [f"life-{self.life}"]
+            fresh = self._config.with_suffix(".new")
+            fresh.write_text(json.dumps(config))
+            fresh.rename(self._config)
+            self._signal(signal.SIGHUP)
 
     def _frozen(self) -> None:
         with self._history.fault("agent: frozen (SIGSTOP)"):

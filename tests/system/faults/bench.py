@@ -41,6 +41,7 @@ class Course:
     pauses   least and most between two faults of the agent, and of Kafka
     lasting  least and most that a fault lasts
     rotation  average between two rotations of a file
+    workers   processes of the agent
     """
 
     lines: int
@@ -50,6 +51,7 @@ class Course:
     lasting: tuple[float, float]
     rotation: float
     kills: int
+    workers: int
 
     @property
     def lines_each(self) -> int:
@@ -103,7 +105,7 @@ def run(directory: Path, course: Course) -> Outcome:
 
 def _judged(directory: Path, course: Course, history: History, broker: Broker, *, own_disk: bool) -> Outcome:
     port = free_port()
-    _configure(directory, broker, port)
+    _configure(directory, broker, port, course.workers)
     collector = CollectorProcess(directory / "collector.yaml", random.Random(f"{course.seed} collector"), history)
     collector.set_up()
     dice = random.Random(f"{course.seed} agent")
@@ -135,14 +137,14 @@ def _judged(directory: Path, course: Course, history: History, broker: Broker, *
     sent.read_to_end()
     summary = collector.finish(course.kills)
     processed.read_to_end()
-    letters = directory / "data" / "agent" / "dead-letters.jsonl"
+    letters = (directory / "data").rglob("*.letters")
     return Outcome(
         Verdict.of(history, sent),
         Verdict.of(history, processed),
         history,
         seconds,
         caught_up,
-        summary["dead_letters"] + (letters.read_bytes().count(b"\n") if letters.exists() else 0),
+        summary["dead_letters"] + sum(path.read_bytes().count(b"\n") for path in letters),
         sum(_unexpected((directory / f"{name}.log").read_text()) for name in ("agent", "collector")),
     )
 
@@ -152,7 +154,7 @@ def _unexpected(log: str) -> int:
     return sum("Traceback" in line or "uncaught_exception" in line for line in log.splitlines())
 
 
-def _configure(directory: Path, broker: Broker, port: int) -> None:
+def _configure(directory: Path, broker: Broker, port: int, workers: int) -> None:
     """The files of the agent and of the collector."""
     logs = directory / "logs"
     logs.mkdir()
@@ -165,7 +167,9 @@ def _configure(directory: Path, broker: Broker, port: int) -> None:
     sources.append({"name": "net", "type": "application", "listen": [f"tcp://127.0.0.1:{port}"]})
     through = {"kafka": {"bootstrap_servers": [broker.address]}}
     direct = {"kafka": {"bootstrap_servers": list(broker.direct.bootstrap_servers)}}
-    (directory / "agent.yaml").write_text(json.dumps({"bus": through, "sources": sources}))
+    (directory / "agent.yaml").write_text(
+        json.dumps({"bus": through, "agent": {"workers": workers}, "sources": sources})
+    )
     (directory / "collector.yaml").write_text(json.dumps({"bus": direct, "roles": ["processor"]}))
 
 
