@@ -38,6 +38,7 @@ def test_a_disk_that_fills_up_holds_cursors_and_senders_until_there_is_room(
         ballast = fill(place)
         with socket.create_connection(("127.0.0.1", port)) as sender:
             sender.sendall(agent.next_lines(100).encode())
+            agent.says("No space left on device", str(place / "data"), "spool_full", "senders wait")
             # What is left of the last page takes a few cursors more.
             agent.says("No space left on device", str(place / "data"), "checkpoint", "make room", meanwhile=5)
             ballast.unlink()
