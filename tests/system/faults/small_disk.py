@@ -8,6 +8,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+#: They stand for a listening process, and cannot be copied.
+_SOCKETS: Final = shutil.ignore_patterns("*.sock")
 
 
 @contextmanager
@@ -24,7 +28,7 @@ def small_disk(directory: Path, mebibytes: int) -> Iterator[bool]:
     try:
         yield True
     finally:
-        kept = Path(shutil.copytree(directory, directory.with_name(f"{directory.name}.kept")))
+        kept = Path(shutil.copytree(directory, directory.with_name(f"{directory.name}.kept"), ignore=_SOCKETS))
         subprocess.run(["umount", "--lazy", directory], check=True)
         directory.rmdir()
         kept.rename(directory)
