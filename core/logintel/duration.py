@@ -28,6 +28,9 @@ class Duration(float):
         self.text = text
         return self
 
+    def __getnewargs__(self) -> tuple[str]:  # for pickle
+        return (self.text,)
+
     def __str__(self) -> str:
         return self.text
 

@@ -37,6 +37,9 @@ class Size(int):
         self.text = text
         return self
 
+    def __getnewargs__(self) -> tuple[str]:  # for pickle
+        return (self.text,)
+
     def __str__(self) -> str:
         return self.text
 
