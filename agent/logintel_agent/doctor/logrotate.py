@@ -6,6 +6,7 @@ error in a block takes that block out, and one outside of blocks ends its file.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

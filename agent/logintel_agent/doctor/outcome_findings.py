@@ -13,8 +13,7 @@ from logintel_agent.doctor.trial import Loss
 #: By code: what happened to the lines, and the fix.
 _EXPLAINED: Final[Mapping[str, tuple[str, str]]] = {
     "copytruncate_window": (
-        "written between the copy and the truncation of copytruncate. No reader can close that window: those bytes are"
-        " in the log for a moment and never in the copy",
+        "written between the copy and the truncation; no reader can close that window: they never were in the copy",
         f"in {{place}} replace `copytruncate` by\n    create\n{RELOAD}",
     ),
     "compressed_unread": (
@@ -96,9 +95,7 @@ def _repeats(case: Case) -> Finding:
     copies = [file for file in case.rotated if case.reader.reads(file)]
     if not (case.rule and case.rule.in_place and copies):
         return Finding("repeated", "loss", text, "please report it, with the output of --json")
-    text += (
-        f": `paths` also names the copies ({copies[0]}), and one that differs from what was read is a file of its own"
-    )
+    text += f": `paths` also names the copies ({copies[0]}); one that differs from what was read is read as a file"
     source = _values(case, "")["source"]
     fix = f'let {source} read the log alone; the agent looks at its copies by itself\n    paths: ["{case.path}"]'
     return Finding("repeated", "loss", text, fix)

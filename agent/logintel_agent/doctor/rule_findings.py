@@ -99,8 +99,9 @@ def _writer(case: Case, rule: Rule) -> Iterator[Finding]:
             "script_unclear", "risk", text, f"see that it does; it is never run here. It says:\n{script.text}"
         )
     else:
-        text = f"nothing makes the writer reopen its log: it goes on in the renamed file ({rule.place})"
-        yield Finding("not_reopened", "risk", text, f"unless it opens the log for each write, add there:\n{RELOAD}")
+        text = f"nothing in {rule.place} makes the writer reopen: it goes on in the renamed file until that is removed"
+        fix = f"unless its program opens the log for each write, add there:\n{RELOAD}"
+        yield Finding("not_reopened", "loss" if case.held else "risk", text, fix)
     if rule.create is None:
         text = "no new log is made (nocreate): behind the first rotation there is none, and nothing is rotated any more"
         yield Finding("nocreate", "risk", text, f"add `create` to {rule.place}")

@@ -12,7 +12,7 @@ _REOPENS: Final = re.compile(
     r"""
       \b(?:SIG)?(?:HUP|USR1|USR2)\b
     | \bkill(?:all)?\s+-(?:1|10|12)\b
-    | \b(?:reload|restart|reopen|graceful|flush-logs|rotate|logrotate|logreopen)\b
+    | \b(?:reload|restart|reopen|graceful|flush-(?:[a-z]+-)?logs?|rotate|logrotate|logreopen)\b
     | \bFLUSH\b[^\n]*\bLOGS\b
     """,
     re.VERBOSE,

@@ -233,11 +233,8 @@ class Trial:
         """Step, file and rotation that a line was lost by."""
         seen = self._seen.get(number)
         if seen is None:
-            return "nameless", "", self._rotation_of(len(self._looks) - 1)
+            return "nameless", "", ""
         if seen.look == len(self._looks) - 1:
             return "left", seen.where, ""
         step, rotation = self._looks[seen.look + 1]
         return step, seen.where, rotation
-
-    def _rotation_of(self, look: int) -> str:
-        return next((rotation for _, rotation in reversed(self._looks[: look + 1]) if rotation), "")
