@@ -44,25 +44,23 @@ def test_packages_rules_have_no_problems(debian: Configuration) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "file", "line", "kept", "script"),
+    ("path", "place", "kept", "script"),
     [
-        ("/var/log/syslog", "rsyslog", 1, 28, "postrotate"),
-        ("/var/log/cron.log", "rsyslog", 1, 28, "postrotate"),
-        ("/var/log/nginx/access.log", "nginx", 1, 14, "postrotate"),
-        ("/var/log/apache2/error.log", "apache2", 1, 14, "postrotate"),
-        ("/var/log/mysql/slow.log", "mariadb", 5, 180, "postrotate"),
-        ("/var/lib/mysql/mariadb.log", "mariadb", 5, 180, "postrotate"),
-        ("/var/log/postgresql/postgresql-15-main.log", "postgresql-common", 1, 70, None),
-        ("/var/log/apt/history.log", "apt", 9, 360, None),
-        ("/var/log/dpkg.log", "dpkg", 1, 360, None),
-        ("/var/log/wtmp", "wtmp", 2, 30, None),
+        ("/var/log/syslog", "rsyslog:1", 28, "postrotate"),
+        ("/var/log/cron.log", "rsyslog:1", 28, "postrotate"),
+        ("/var/log/nginx/access.log", "nginx:1", 14, "postrotate"),
+        ("/var/log/apache2/error.log", "apache2:1", 14, "postrotate"),
+        ("/var/log/mysql/slow.log", "mariadb:5", 180, "postrotate"),
+        ("/var/lib/mysql/mariadb.log", "mariadb:5", 180, "postrotate"),
+        ("/var/log/postgresql/postgresql-15-main.log", "postgresql-common:1", 70, None),
+        ("/var/log/apt/history.log", "apt:9", 360, None),
+        ("/var/log/dpkg.log", "dpkg:1", 360, None),
+        ("/var/log/wtmp", "wtmp:2", 30, None),
     ],
 )
-def test_the_rule_that_names_a_log(
-    debian: Configuration, path: str, file: str, line: int, kept: int, script: str | None
-) -> None:
+def test_the_rule_that_names_a_log(debian: Configuration, path: str, place: str, kept: int, script: str | None) -> None:
     (rule,) = debian.of(path)
-    assert rule.place == f"{DATA}/logrotate.d/{file}:{line}"
+    assert rule.place == f"{DATA}/logrotate.d/{place}"
     assert rule.kept == timedelta(days=kept)
     found = reopening(rule)
     assert (found.kind if found else None) == script
@@ -74,7 +72,9 @@ def test_a_glob_ends_at_a_slash_and_passes_hidden_files(debian: Configuration, p
 
 
 def test_what_stands_outside_of_blocks_holds_for_blocks_behind_it(tmp_path: Path) -> None:
-    before, behind = of("/a {\n}\nweekly\nrotate 4\ncreate 0640 root adm\n/b {\n  rotate 7\n  nocreate\n}\n", tmp_path).rules
+    before, behind = of(
+        "/a {\n}\nweekly\nrotate 4\ncreate 0640 root adm\n/b {\n  rotate 7\n  nocreate\n}\n", tmp_path
+    ).rules
     assert (before.rotate, before.criterion, before.create) == (0, "size", None)
     assert (behind.rotate, behind.criterion, behind.create) == (7, "weekly", None)
 
@@ -93,7 +93,9 @@ def test_the_debian_rule_inherits_create(debian: Configuration) -> None:
 
 
 def test_paths_are_quoted_as_in_a_shell_and_may_stand_on_lines_of_their_own(tmp_path: Path) -> None:
-    rule = rule_of('/var/log/a.log "/var/log/b c.log"\n# a comment {\n/var/log/d\\ e.log\n{ daily missingok }\n', tmp_path)
+    rule = rule_of(
+        '/var/log/a.log "/var/log/b c.log"\n# a comment {\n/var/log/d\\ e.log\n{ daily missingok }\n', tmp_path
+    )
     assert rule.patterns == ("/var/log/a.log", "/var/log/b c.log", "/var/log/d e.log")
     assert (rule.line, rule.criterion, rule.missingok) == (1, "daily", True)
 
@@ -137,7 +139,9 @@ def test_the_last_word_counts(tmp_path: Path) -> None:
 
 
 def test_a_script_is_text_up_to_endscript(tmp_path: Path) -> None:
-    rule = rule_of("/x {\npostrotate\n  if true; then {\n    # kill -HUP 1\n  }\n  fi\nendscript\nrotate 3\n}\n", tmp_path)
+    rule = rule_of(
+        "/x {\npostrotate\n  if true; then {\n    # kill -HUP 1\n  }\n  fi\nendscript\nrotate 3\n}\n", tmp_path
+    )
     (script,) = rule.scripts
     assert (script.kind, script.line, rule.rotate) == ("postrotate", 2, 3)
     assert script.text.splitlines()[0] == "  if true; then {"

@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
 from typing import Final
 
-#: Descriptors looked at before it is left at that: an answer that takes long is none.
-_MOST: Final = 200_000
+#: Seconds after which it is left at that: not knowing is an answer, too.
+_LONGEST: Final = 2.0
 
 
 def held_open(path: str) -> bool | None:
     """True: some process may write to it without opening it again. False: none. None: it cannot be told, since the
-    file is not there, there is no /proc, or other users' processes cannot be looked into."""
+    file is not there, there is no /proc, or some process cannot be looked into."""
     try:
         wanted = os.stat(path)
-        for looked, fd in enumerate(_descriptors()):
-            if looked > _MOST:
-                return None
-            if _writes(fd, wanted):
-                return True
+        processes = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
         return None
-    return False
-
-
-def _descriptors() -> Iterator[str]:
-    """Paths of all processes' descriptors. Raises PermissionError where they may not be looked at."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        folder = f"/proc/{pid}/fd"
+    hidden, end = False, time.monotonic() + _LONGEST
+    for process in processes:
         try:
-            yield from (f"{folder}/{fd}" for fd in os.listdir(folder))
+            if any(_writes(process, fd, wanted) for fd in os.listdir(f"/proc/{process}/fd")):
+                return True
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended meanwhile
+        except OSError:
+            hidden = True
+        if time.monotonic() > end:
+            return None
+    return None if hidden else False
 
 
-def _writes(fd: str, wanted: os.stat_result) -> bool:
+def _writes(process: str, fd: str, wanted: os.stat_result) -> bool:
     try:
-        status = os.stat(fd)
+        status = os.stat(f"/proc/{process}/fd/{fd}")
         if (status.st_dev, status.st_ino) != (wanted.st_dev, wanted.st_ino):
             return False
-        with open(fd.replace("/fd/", "/fdinfo/"), encoding="ascii") as info:
+        with open(f"/proc/{process}/fdinfo/{fd}", encoding="ascii") as info:
             flags = next(line for line in info if line.startswith("flags:"))
-    except (FileNotFoundError, ProcessLookupError, StopIteration):
-        return False
+    except FileNotFoundError:
+        return False  # closed at this very moment
     return int(flags.split()[1], 8) & os.O_ACCMODE != os.O_RDONLY

@@ -30,13 +30,14 @@ from logintel_agent.doctor.scratch import Scratch
 from logintel_agent.doctor.scripts import reopening
 from logintel_agent.doctor.writer import Writer
 
-#: The reader's own pace (inputs/files), about twenty times as fast.
-PACE: Final = Pace(poll=0.01, scan=0.05, settle=0.1, quiet=1.5, copying=3.0)
+#: The reader's own pace (inputs/files), ten to twenty times as fast; but a file that is written to is never closed, as on
+#: a host, where lines do not all come within a second.
+PACE: Final = Pace(poll=0.02, scan=0.05, settle=0.1, quiet=30.0, copying=3.0)
 #: Lines before a rotation, and after each of its steps.
 BURST: Final = 40
 BETWEEN: Final = 5
 #: Looks of the agent without anything new after which nothing more is expected: each is one poll at the least.
-LOOKS: Final = 60
+LOOKS: Final = 40
 #: Seconds after which the reader decides about a file that may be a copy in the making, and more for a busy machine.
 _COPIES_DECIDED: Final = PACE.copying + 1.0
 
