@@ -73,7 +73,7 @@ def read(files: Sequence[str]) -> Configuration:
     reader = _Reader()
     defaults = Rule()
     for file in files:
-        defaults = reader.read(os.path.abspath(file), defaults)
+        defaults = reader.read(file, defaults)
     return reader.found
 
 

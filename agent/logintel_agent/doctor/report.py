@@ -115,7 +115,7 @@ def _treated(case: Case, script: Script) -> str:
 
 def _numbers(outcome: Outcome) -> Iterator[str]:
     done = "; ".join(ROTATIONS[: outcome.rotations]) or "none"
-    yield from _labelled("trial", f"{outcome.seconds} s; rotations: {done}")
+    yield from _labelled("trial", f"rotations: {done}; {outcome.seconds:.1f} s")
     width = len(str(outcome.written))
     yield f"  written    {outcome.written:{width}}"
     yield f"  delivered  {outcome.delivered:{width}}"

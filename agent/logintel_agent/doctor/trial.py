@@ -30,8 +30,8 @@ from logintel_agent.doctor.scratch import Scratch
 from logintel_agent.doctor.scripts import reopening
 from logintel_agent.doctor.writer import Writer
 
-#: The reader's own pace (inputs/files), ten to twenty times as fast; but a file that is written to is never closed, as on
-#: a host, where lines do not all come within a second.
+#: The reader's own pace (inputs/files), ten to twenty times as fast. Only `quiet` is its own: a file that is in use does
+#: not come to be closed in the trial, as it would on a host where nothing is written for so long.
 PACE: Final = Pace(poll=0.02, scan=0.05, settle=0.1, quiet=30.0, copying=3.0)
 #: Lines before a rotation, and after each of its steps.
 BURST: Final = 40
