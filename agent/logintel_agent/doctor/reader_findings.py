@@ -61,22 +61,29 @@ def _permissions(case: Case) -> Iterator[Finding]:
     except OSError:
         status = None
     if status and not _may_read(user, status.st_mode, status.st_uid, status.st_gid):
-        yield _closed(case, user.pw_name, f"it is {status.st_mode & 0o7777:04o}, of {_name(status.st_uid)}", "chmod")
+        yield _closed(
+            case,
+            user.pw_name,
+            f"it is {status.st_mode & 0o7777:04o}, of {_name(status.st_uid)}",
+            f"setfacl -m u:{user.pw_name}:r {case.path}",
+        )
     rule = case.rule
     if rule is None or rule.in_place or rule.create is None or rule.create.mode is None:
         return
     owner = _ids(rule.create, status)
     if owner and not _may_read(user, rule.create.mode, *owner):
-        yield _closed(case, user.pw_name, f"{rule.place} makes the new log with `create {rule.create}`", "create")
+        yield _closed(
+            case,
+            user.pw_name,
+            f"{rule.place} makes the new log with `create {rule.create}`",
+            "write `create 0644 …` there",
+        )
 
 
-def _closed(case: Case, user: str, reason: str, code: str) -> Finding:
+def _closed(case: Case, user: str, reason: str, change: str) -> Finding:
     group = case.rule.create.group if case.rule and case.rule.create else None
-    way = f"usermod -aG {group} {user}\n    (and restart the agent), " if group else ""
-    change = "write `create 0644 …` there" if code == "create" else f"setfacl -m u:{user}:r {case.path}"
-    return Finding(
-        "permission", "loss", f"the agent's user {user} cannot read it: {reason}", f"{way}or {change}".strip()
-    )
+    fix = f"usermod -aG {group} {user}    # then restart the agent\n    or {change}" if group else change
+    return Finding("permission", "loss", f"the agent's user {user} cannot read it: {reason}", fix)
 
 
 def _may_read(user: pwd.struct_passwd, mode: int, uid: int, gid: int) -> bool:
