@@ -105,7 +105,7 @@ class SharedConfig(Section):
 
     def plan(self) -> list[str]:
         """Lines that say what would run, for `config check`."""
-        return []
+        return [f"bus Kafka at {', '.join(self.bus.kafka.bootstrap_servers)}"] if self.bus.kafka else []
 
     def servers(self) -> list[Coroutine[Any, Any, str]]:
         """Tries of the servers that the configuration names: each says what is there, or raises Refused."""
