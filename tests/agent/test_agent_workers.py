@@ -73,7 +73,7 @@ def test_killed_at_any_moment_nothing_is_lost(agent: AgentProcess, seed: int) ->
     agent.configure(*sources, workers=2)
     expected = write(agent, [*names, "x.log"], LINES)
     agent.start()
-    for step in range(6):
+    for step in range(4):
         agent.until(lambda: len(pids(agent)) == 2)
         victim = dice.choice([*pids(agent), agent.process.pid]) if agent.process else 0
         expected |= write(agent, [*names, "x.log"], LINES, LINES * (step + 1))
