@@ -15,15 +15,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from logintel.bus import Record
+from logintel.config.load import load
 from logintel.duration import Duration
 from logintel.encoder import Encoder
 from logintel.event import Envelope, Event
 from logintel.identity import identify
 from logintel.main import main
 from logintel.size import Size
+from logintel_agent.config import AgentConfig
 from logintel_agent.dead_letter_files import DeadLetterFiles
 from logintel_agent.dead_letters import LETTERS, DeadLetters, DeadLettersSection, Refusal
 from logintel_agent.kept_letter import Kept
+from logintel_agent.letter_reentry import Reentry, StaysHere
 
 STREAM = b"s" * 16
 ENCODER = Encoder(Envelope("6f1d5c2e-8a0b-5f4e-9c57-1f0e6c6f6769", {"source": "shop"}))
@@ -252,3 +255,45 @@ def test_nothing_is_dropped_or_sent_that_nobody_named(command: Callable[..., tup
     assert code == 2
     assert "bus.kafka: is missing: name the agent's configuration with --config" in err
     assert len(command("list")[1].splitlines()) == 4
+
+
+SECRET = "hunter2-hunter2"
+HELD = {"pattern": "password=([a-z0-9-]+)", "group": 1, "name": "password"}
+
+
+def reentry(tmp_path: Path, sources: list[dict[str, object]], **redaction: object) -> Reentry:
+    """What may go on by a configuration with these sources."""
+    path = tmp_path / "agent.yaml"
+    path.write_text(json.dumps({"agent": {"redaction": redaction}, "sources": sources}))
+    return Reentry(load(AgentConfig, path, tmp_path))
+
+
+def held_back(tmp_path: Path) -> Kept:
+    """A letter of an event with a secret, which redaction did not get to the end of."""
+    place = tmp_path / LETTERS
+    (record,) = records(1, f"password={SECRET}")
+    refusal = Refusal(record.value, record.seq, "process", "redaction_overrun", "it took too long")
+    asyncio.run(letters(place).keep_all(STREAM, [refusal]))
+    return kept(place)[0]
+
+
+def test_what_redaction_held_back_goes_on_redacted(tmp_path: Path) -> None:
+    letter = held_back(tmp_path)
+    shop: dict[str, object] = {"name": "shop", "type": "application", "paths": ["/dev/null"]}
+    value = reentry(tmp_path, [{**shop, "process": {"redact": [HELD]}}]).value(letter)
+    assert SECRET.encode() not in value
+    assert json.loads(value)["log_id"] == letter.letter.log_id
+    assert b"event 0 password=" in value
+    assert SECRET.encode() not in reentry(tmp_path, [shop], rules=[HELD]).value(letter)
+
+
+def test_what_cannot_be_redacted_now_stays_here(tmp_path: Path) -> None:
+    letter = held_back(tmp_path)
+    shop: dict[str, object] = {"name": "shop", "type": "application", "paths": ["/dev/null"]}
+    with pytest.raises(StaysHere, match="no redaction rule is configured for source shop any more"):
+        reentry(tmp_path, [shop]).value(letter)
+    with pytest.raises(StaysHere, match="the configuration has no source shop"):
+        reentry(tmp_path, [{**shop, "name": "mail"}], rules=[HELD]).value(letter)
+    endless = {"name": "endless", "pattern": "([a-z0-9= -]+)+!"}
+    with pytest.raises(StaysHere, match="held back again"):
+        reentry(tmp_path, [shop], rules=[endless], budget="1ms").value(letter)
