@@ -20,6 +20,7 @@ from logintel.refused import Refused
 from logintel.source import SourceConfig, SourceContext, envelope
 from logintel_agent.checkpoint import Checkpoint, Watcher, machine_id
 from logintel_agent.dead_letters import DeadLetters
+from logintel_agent.seating import Seating
 from logintel_agent.source_run import STOP_DEADLINE, SourceRun
 from logintel_agent.status import Status, of_agent
 from logintel_agent.way import Reading, Receiving, Way
@@ -40,6 +41,7 @@ class Agent:
 
     letters  keeps what cannot go on
     redaction  of all sources
+    seating  what of the sources is its own
     processing  of each source that has any, by its name; filled while it runs
     watcher  is told of each stream that goes on
     facts  what its status says besides: of the bus, of dead letters
@@ -54,6 +56,7 @@ class Agent:
     letters: DeadLetters
     redaction: RedactionConfig = field(default_factory=RedactionConfig)
     number: int = 0
+    seating: Seating = field(default_factory=Seating)
     facts: Callable[[], Status] = dict
     watcher: Watcher | None = None
     checkpoint: Checkpoint | None = None
@@ -130,11 +133,12 @@ class Agent:
 
     async def status(self, *, streams: bool) -> Status:
         """What it does; see status."""
-        return of_agent(self.runs.values(), self.checkpoint if streams else None, self.facts(), self.number)
+        runs = [run for run in self.runs.values() if run.ways]
+        return of_agent(runs, self.checkpoint if streams else None, self.facts(), self.number)
 
-    def stream_count(self, source: str) -> int:
-        """Streams of a source that have cursors."""
-        return 0 if self.checkpoint is None else sum(name == source for name, _ in self.checkpoint.marks())
+    def stream_counts(self) -> Counter[str]:
+        """Streams that have cursors, by source."""
+        return Counter(source for source, _ in self.checkpoint.marks()) if self.checkpoint else Counter()
 
     async def _made(self, started: Mapping[str, SourceConfig]) -> dict[str, list[Way]]:
         try:
@@ -173,11 +177,14 @@ class Agent:
         about = envelope(config, self.installation, host_local=source.host_local)
         common = make, about, self.checkpoint, self.producer, self.letters, self._processing(config)
         ways: list[Way] = []
-        if source.replayable():
+        if source.replayable() and (source.split or self._is_home(config, received=False)):
             ways.append(Reading(config.name, *common))
-        if source.pushed():
+        if source.pushed() and self._is_home(config, received=True):
             ways.append(Receiving(config.name, *common, self.home / "spool" / config.name, config.spool))
         return ways
+
+    def _is_home(self, config: SourceConfig, *, received: bool) -> bool:
+        return self.seating.home(config.name, received=received) == self.number
 
     def _processing(self, config: SourceConfig) -> Processing | None:
         """What is done to the source's events; both its ways share its limits. None: nothing."""
@@ -192,7 +199,8 @@ class Agent:
 
     def _listening(self, sources: Iterable[SourceConfig]) -> dict[str, Opener]:
         """What they listen on."""
-        made = (self.plugins.sources[config.type](config, self.context) for config in sources)
+        here = [config for config in sources if self._is_home(config, received=True)]
+        made = (self.plugins.sources[config.type](config, self.context) for config in here)
         return {name: opener for source in made for name, opener in source.listening().items()}
 
 

@@ -51,7 +51,7 @@ def reload(directory: Path, *, only_plan: bool, as_json: bool) -> int:
         raise Misconfigured([Problem(**problem) for problem in answer["problems"]])
     _print(_plan(answer["plan"]))
     if answer["outcome"] == "refused":
-        raise Refused(answer["error"])
+        raise Refused(answer["reason"])
     outcome = str(answer["outcome"])
     _print([{"planned": "nothing was done", "unchanged": "nothing to do"}.get(outcome, outcome)])
     return 0
@@ -71,7 +71,7 @@ def _status(answer: Message) -> Iterator[str]:
     yield f"logintel {answer['version']}, process {answer['pid']}, up {_duration(answer['uptime'])}"
     yield f"configuration {answer['config']['hash']}: {', '.join(answer['config']['files'])}"
     if last := answer["last_reload"]:
-        yield f"last reload {last['at']}: {last['outcome']}" + (f": {last['error']}" if "error" in last else "")
+        yield f"last reload {last['at']}: {last['outcome']}" + (f": {last['reason']}" if "reason" in last else "")
     for worker in answer.get("workers", ()):
         state = f"process {worker['pid']}" if worker["pid"] else "not running"
         yield f"worker {worker['number']}: {state}, {worker['restarts']} restarts"

@@ -27,14 +27,14 @@ class Appliance(Protocol):
     async def apply(self, config: AgentConfig, changed: Container[str] = ()) -> None:
         """See Agent."""
 
-    def stream_count(self, source: str) -> int:
-        """Streams of a source that have cursors."""
+    async def stream_counts(self) -> dict[str, int]:
+        """Streams that have cursors, by source."""
 
 
 class Reload:
     """One reload at a time. `loaded` is what is in effect; `last` the result of the last one, as JSON.
 
-    A result has `outcome`: applied, unchanged, planned, invalid (`problems` say why), or refused (`error` says why).
+    A result has `outcome`: applied, unchanged, planned, invalid (`problems` say why), or refused (`reason` says why).
     """
 
     def __init__(self, load: Load, loaded: Loaded[AgentConfig], appliance: Appliance) -> None:
@@ -57,13 +57,14 @@ class Reload:
             loaded = await asyncio.to_thread(self._load)
         except Misconfigured as error:
             return {"outcome": "invalid", "problems": [problem._asdict() for problem in error.problems]}
-        planned = plan(self.loaded.config, loaded.config, self._appliance.stream_count)
+        counts = await self._appliance.stream_counts()
+        planned = plan(self.loaded.config, loaded.config, lambda source: counts.get(source, 0))
         return {"plan": planned.to_json(), **await self._applied(loaded, planned, only_plan=only_plan)}
 
     async def _applied(self, loaded: Loaded[AgentConfig], planned: Plan, *, only_plan: bool) -> dict[str, Any]:
         if planned.fixed:
             keys = ", ".join(planned.fixed)
-            return {"outcome": "refused", "error": f"{keys}: only a restart changes this: restart the agent"}
+            return {"outcome": "refused", "reason": f"{keys}: only a restart changes this: restart the agent"}
         if only_plan:
             return {"outcome": "planned"}
         if not planned.empty:
@@ -71,7 +72,7 @@ class Reload:
                 await self._appliance.apply(loaded.config, planned.changed)
             except Exception as error:  # noqa: BLE001 - a plugin is foreign code: whatever it raises, the old one runs on
                 kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
-                return {"outcome": "refused", "error": f"{kind}{error}; the configuration before it is in effect"}
+                return {"outcome": "refused", "reason": f"{kind}{error}; the configuration before it is in effect"}
         self.loaded = loaded
         return {"outcome": "unchanged" if planned.empty else "applied"}
 
@@ -82,7 +83,7 @@ def _tell(result: dict[str, Any]) -> None:
             problems = [f"{one['file']}:{one['line']}: {one['key']}: {one['message']}" for one in result["problems"]]
             _log.error("reload_refused", problems=problems, effect="the configuration before it stays in effect")
         case "refused":
-            _log.error("reload_refused", reason=result["error"])
+            _log.error("reload_refused", reason=result["reason"])
         case outcome:
             counts = {name: len(result["plan"][name]) for name in ("added", "removed", "changed", "kept")}
             _log.info("configuration_reloaded", outcome=outcome, **counts)

@@ -12,24 +12,17 @@ from typing import Any
 import orjson
 
 from logintel import garbage, logs
-from logintel.bus.kafka_producer import KafkaProducer
-from logintel.bus.kafka_sender import Sender
-from logintel.bus.topics import STATUS
 from logintel.config.load import Loaded, load_all
 from logintel.config.problem import Misconfigured, Problem
-from logintel.config.version import config_version
-from logintel.hooks import load_plugins
 from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.refused import Refused
-from logintel.source import SourceContext
 from logintel.stopping import stop_on_signal
-from logintel_agent.agent import Agent
 from logintel_agent.config import AgentConfig
-from logintel_agent.dead_letters import LETTERS, DeadLetters
+from logintel_agent.crew import Crew
 from logintel_agent.reload import Load, Reload
+from logintel_agent.seating import seating
 from logintel_agent.service import Service
-from logintel_agent.status import Status
-from logintel_agent.status_report import StatusReport
+from logintel_agent.supervisor import Supervisor
 
 
 def run_agent(file: str, data: Path, *, once: bool, as_json: bool) -> int:
@@ -59,36 +52,13 @@ async def _work(load: Load, loaded: Loaded[AgentConfig], problems: list[str], *,
             problems.append(text)
             print(f"logintel: {text}", file=sys.stderr)  # noqa: T201 - the command's way of speaking
 
-    config, plugins = loaded.config, load_plugins()
-    directory = config.agent.data_dir
-    context = SourceContext(once=once, formats=plugins.formats, own=str(directory), report=tell)
-    letters = DeadLetters(directory / "worker-0" / LETTERS, config.agent.dead_letters, config_version(config))
-    assert config.bus.kafka is not None
-    producer = KafkaProducer(config.bus.kafka, letters.keep)
-
-    def facts() -> Status:
-        return {"bus": {"trouble": producer.trouble}, "dead_letters": letters.count}
-
-    redaction = config.agent.redaction
-    agent = Agent(
-        directory, config.installation, config.sources, plugins, producer, context, letters, redaction, facts=facts
-    )
-    reloading = Reload(load, loaded, agent)
-    report = StatusReport(
-        Sender(config.bus.kafka, STATUS),
-        config.installation,
-        agent.number,
-        lambda: config_version(reloading.loaded.config),
-        partial(agent.status, streams=False),
-    )
-    agent.watcher = report.watch
-    service = Service(directory, agent, reloading)
-    try:
-        async with report.regularly():
-            await service.run(stop_on_signal())
-    finally:
-        await producer.close()
-    return {"events_sent": agent.events_sent, "dropped": dict(agent.dropped), "dead_letters": letters.count}
+    config = loaded.config
+    seats = seating(config.agent.data_dir, config.agent.worker_count())
+    work: Crew | Supervisor = Crew(config, seats.seats, seats, tell, once=once)
+    if seats.workers > 1:
+        work = Supervisor(config, seats, tell, once=once)
+    await Service(config.agent.data_dir, work, Reload(load, loaded, work)).run(stop_on_signal())
+    return work.summary
 
 
 def _loaded(file: str, data: Path) -> Loaded[AgentConfig]:

@@ -20,6 +20,7 @@ from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
 from logintel.identity import source_id
 from logintel.listeners import Listeners, Opener
+from logintel.share import Share
 from logintel.size import Size
 
 _log = structlog.get_logger(__name__)
@@ -69,6 +70,7 @@ class SourceContext:
     report   tells a person what cannot be read, in one line: what, why, what to do; it fails a run that ends
     notice   tells a person what was left out on purpose
     listeners  keep sockets open while a source is started again; None: nothing does
+    share    what of a source that is `split` is this worker's; None: all
     """
 
     once: bool = False
@@ -78,6 +80,7 @@ class SourceContext:
     report: Callable[[str], None] = lambda text: _log.error("input_refused", reason=text)
     notice: Callable[[str], None] = lambda text: _log.warning("input_skipped", reason=text)
     listeners: Listeners | None = None
+    share: Share | None = None
 
 
 ConfigClass: TypeAlias = type[SourceConfig]
@@ -96,6 +99,8 @@ class Source(ABC):
     Config: ClassVar[ConfigClass] = SourceConfig
     #: Whether two hosts running this source read different things: then the host is part of the source's id.
     host_local: ClassVar[bool] = True
+    #: Whether several workers may run `batches` at the same time, each reading what `context.share` says is its own.
+    split: ClassVar[bool] = False
 
     def __init__(self, config: Any, context: SourceContext) -> None:
         self.config = config

@@ -146,7 +146,7 @@ def test_what_cannot_start_is_rolled_back(agent: AgentProcess) -> None:
     result = agent.reload()
     taken.close()
     assert result["outcome"] == "refused"
-    assert f"cannot listen on tcp://127.0.0.1:{port}" in result["error"]
+    assert f"cannot listen on tcp://127.0.0.1:{port}" in result["reason"]
     assert connects(free)
     assert not connects(new)
     assert [source["name"] for source in agent.status()["sources"]] == ["net"]
@@ -167,7 +167,7 @@ def test_keys_that_need_a_restart_are_refused(agent: AgentProcess) -> None:
     agent.configure(workers=2)
     result = agent.reload()
     assert result["outcome"] == "refused"
-    assert result["error"] == "agent.workers: only a restart changes this: restart the agent"
+    assert result["reason"] == "agent.workers: only a restart changes this: restart the agent"
 
 
 def test_no_connection_is_refused_while_it_reloads(agent: AgentProcess) -> None:

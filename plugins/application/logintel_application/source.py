@@ -39,6 +39,7 @@ class ApplicationSource(Source):
     """Log files of applications, followed through rotation, and a receiver for syslog, lines and pipes."""
 
     type = "application"
+    split = True
     Config = ApplicationConfig
     config: ApplicationConfig
 
