@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,9 +58,12 @@ class Refusal(NamedTuple):
 
 
 class DeadLetters:
-    """The letters in `directory`; `count` are those of this run. Raises OSError when the directory cannot be used."""
+    """The letters in `directory`; `count` are those of this run. Raises OSError when the directory cannot be used.
 
-    def __init__(self, directory: Path, bounds: DeadLettersSection, config_version: str) -> None:
+    `config_version`: asked for the version in effect.
+    """
+
+    def __init__(self, directory: Path, bounds: DeadLettersSection, config_version: Callable[[], str]) -> None:
         self.count = 0
         self._files = DeadLetterFiles(directory, bounds.max_bytes, bounds.max_age)
         self._config_version = config_version
@@ -105,9 +108,10 @@ class DeadLetters:
 
     def _letters(self, stream: bytes, refusals: Sequence[Refusal]) -> Iterator[Kept]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        version = self._config_version()
         for value, seq, stage, reason, error in refusals:
             log_id, source = _named(value, stream, seq)
-            letter = DeadLetter(log_id, stage, reason, error, 1, value, self._config_version, now)
+            letter = DeadLetter(log_id, stage, reason, error, 1, value, version, now)
             yield Kept(letter, source, stream, seq)
 
     def _is_new(self, letter: DeadLetter) -> bool:

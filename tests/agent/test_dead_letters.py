@@ -42,7 +42,9 @@ def records(count: int, fill: str = "") -> list[Record]:
 
 
 def letters(directory: Path, max_bytes: str = "1MiB", max_age: str = "30d") -> DeadLetters:
-    return DeadLetters(directory, DeadLettersSection(max_bytes=Size(max_bytes), max_age=Duration(max_age)), "c0ffee")
+    return DeadLetters(
+        directory, DeadLettersSection(max_bytes=Size(max_bytes), max_age=Duration(max_age)), lambda: "c0ffee"
+    )
 
 
 def keep(into: DeadLetters, refused: Iterable[Record]) -> None:
@@ -154,7 +156,7 @@ def said(_logger, _method, log):
         room(resource.RLIM_INFINITY)
     raise structlog.DropEvent
 structlog.configure(processors=[said])
-letters = DeadLetters(Path(sys.argv[1]), DeadLettersSection(), "")
+letters = DeadLetters(Path(sys.argv[1]), DeadLettersSection(), lambda: "")
 async def run():
     room(700)
     for n in range(3):
