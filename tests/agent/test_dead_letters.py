@@ -104,20 +104,33 @@ def test_the_oldest_make_room_and_that_is_counted_and_said(tmp_path: Path) -> No
     assert sum(log["letters"] for log in said) == 100 - len(held) == said[-1]["total"]
 
 
+def test_two_partitions_may_refuse_at_the_same_time(tmp_path: Path) -> None:
+    into = letters(tmp_path)
+
+    async def run() -> None:
+        await asyncio.gather(*(into.keep(record, ERROR) for record in records(20)))
+
+    with capture_logs() as logs:
+        asyncio.run(run())
+    assert sorted(found.seq for found in kept(tmp_path)) == [record.seq for record in records(20)]
+    assert {log["event"] for log in logs} == {"dead_letter"}
+
+
 def test_one_that_is_larger_than_all_the_room_is_counted(tmp_path: Path) -> None:
     keep(letters(tmp_path, "64KiB"), [records(1, "x" * 100_000)[0], records(2)[1]])
     assert len(kept(tmp_path)) == 1
     assert files(tmp_path).dropped() == {"max_bytes": 1}
 
 
-def test_the_old_go_when_the_agent_starts_and_when_others_come(tmp_path: Path) -> None:
+def test_the_old_go_now_and_then_and_when_others_come(tmp_path: Path) -> None:
     first, second, third = records(3)
     keep(letters(tmp_path, max_age="1h"), [first])
     for segment in files(tmp_path).segments():
         os.utime(segment, (time.time() - 3700,) * 2)
-    letters(tmp_path, max_age="2h")
+    asyncio.run(letters(tmp_path, max_age="2h").expire())
     assert len(kept(tmp_path)) == 1
     started = letters(tmp_path, max_age="1h")
+    asyncio.run(started.expire())
     assert kept(tmp_path) == []
     keep(started, [second])
     for segment in files(tmp_path).segments():
