@@ -100,6 +100,12 @@ class AgentConfig(SharedConfig):
                 yield document.problem(("sources", index, "name"), message)
             first.setdefault(name, index)
 
+    def topics(self) -> list[str]:
+        """See SharedConfig. The agent's user need not see those of the collector."""
+        from logintel.bus.topics import INGESTION  # noqa: PLC0415 - only who tries Kafka needs its client
+
+        return [INGESTION.name]
+
     def plan(self) -> list[str]:
         """The sources that would be read."""
         lines = [f"source {source.name}: {source.type}" for source in self.sources]
