@@ -37,10 +37,11 @@ super.users=User:{admin};User:CN=broker;User:ANONYMOUS
 """
 _LOGIN: Final = """\
 listener.name.{listener}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
-listener.name.{listener}.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required {plain};
+listener.name.{listener}.plain.sasl.jaas.config={plain}
 listener.name.{listener}.scram-sha-256.sasl.jaas.config={scram}
 listener.name.{listener}.scram-sha-512.sasl.jaas.config={scram}
 """
+_PLAIN_MODULE: Final = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 _SCRAM_MODULE: Final = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
@@ -64,7 +65,7 @@ class KafkaSecured(Kafka):
 
     def listeners(self) -> str:
         """See Kafka."""
-        plain = " ".join(f'user_{user}="{self.password}"' for user in USERS)
+        plain = " ".join([_PLAIN_MODULE, *(f'user_{user}="{self.password}"' for user in USERS)]) + ";"
         logins = [_LOGIN.format(listener=listener, plain=plain, scram=_SCRAM_MODULE) for listener in ("login", "clear")]
         return _LISTENERS.format(host=HOST, tls=_TLS, admin=ADMIN, **self.ports) + "".join(logins)
 

@@ -25,6 +25,7 @@ class FaultProxy:
     rate         bytes per second of each connection towards the broker; 0: no limit
     lose_answers how many answers to Produce are not handed on; the connection is cut instead
     produced     bytes of Produce requests that the broker was given
+    accepted     connections taken
     """
 
     upstream: int
@@ -32,6 +33,7 @@ class FaultProxy:
     rate: int = 0
     lose_answers: int = 0
     produced: int = 0
+    accepted: int = 0
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _connections: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -80,6 +82,7 @@ class FaultProxy:
         self.flowing.set()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
         task = asyncio.create_task(self._serve(reader, writer))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, ProducerClosed
 
 from logintel.bus import kafka_lz4
 from logintel.bus.kafka_connection import bounded, client_arguments
-from logintel.bus.kafka_trouble import TopicAbsent, Trouble, explained, named
+from logintel.bus.kafka_trouble import ASKING, TopicAbsent, Trouble, explained, named
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 
@@ -59,12 +59,13 @@ class Link:
 
     async def line(self) -> Line:
         """The producer in use, or a new one as soon as there can be one."""
+        within = min(ASKING, self._timeout)
         async with self._turn:
             while self._line is None:
                 try:
                     self._line = await self._connect()
                 except (KafkaError, TimeoutError, OSError, Refused) as error:
-                    self._report(await explained(error, self._config, self._topic))
+                    self._report(await explained(error, self._config, self._topic, within))
                     await self.rest()
             return self._line
 
@@ -159,5 +160,21 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     metadata = producer.client._md_update_fut  # noqa: SLF001
     if metadata is not None:
         metadata.cancel()
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    _fail_all(producer._message_accumulator)  # noqa: SLF001
     await bounded(producer.stop())
+
+
+def _fail_all(accumulator: Any) -> None:
+    """Its `fail_all`, for batches that wait to be sent again as well, and without a word of asyncio's about either."""
+    waiting = [batch for batches in accumulator._batches.values() for batch in batches]  # noqa: SLF001
+    accumulator._pending_batches.update(waiting)  # noqa: SLF001 - where each looks for itself when it fails
+    failed = list(accumulator._pending_batches)  # noqa: SLF001
+    accumulator.fail_all(ProducerClosed())
+    for batch in failed:
+        looked_at(batch._drain_waiter)  # noqa: SLF001
+
+
+def looked_at(answer: asyncio.Future[Any]) -> None:
+    """Of a batch that was given up nobody asks any more: not an error of asyncio's."""
+    if answer.done() and not answer.cancelled():
+        answer.exception()

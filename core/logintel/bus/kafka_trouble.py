@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, NamedTuple
 
 from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
@@ -58,10 +58,8 @@ def named(error: BaseException, config: KafkaBusConfig, topic: str) -> Trouble:
             right = f"grant Write on topic {topic} (before Kafka 2.8 also IdempotentWrite on the cluster)"
             return Trouble(f"Kafka does not let {who} write: {right}", True)
         case TopicAbsent() | UnknownTopicOrPartitionError():
-            return Trouble(
-                f"topic {topic} is missing or {who} may not see it: run `logintel collector setup`, or grant Write on it",
-                True,
-            )
+            remedy = "run `logintel collector setup`, or grant Write on it"
+            return Trouble(f"topic {topic} is missing or {who} may not see it: {remedy}", True)
         case InvalidTimestampError():
             return Trouble(f"Kafka refuses this host's time in topic {topic}: set the clocks of both right", True)
         case PartitionAbsent():
@@ -77,13 +75,13 @@ def named(error: BaseException, config: KafkaBusConfig, topic: str) -> Trouble:
 _ANSWERS: Final = (TopicAbsent, TopicAuthorizationFailedError, ClusterAuthorizationFailedError, Refused)
 
 
-async def explained(error: BaseException, config: KafkaBusConfig, topic: str = "") -> Trouble:
-    """The trouble behind an error that a client raised when it connected. Takes ASKING seconds at most."""
+async def explained(error: BaseException, config: KafkaBusConfig, topic: str = "", within: float = ASKING) -> Trouble:
+    """The trouble behind an error that a client raised when it connected. Takes `within` seconds at most."""
     if isinstance(error, _ANSWERS):
         return named(error, config, topic)
     try:
-        async with asyncio.timeout(ASKING):
-            found = [trouble async for trouble in _each(config)]
+        async with asyncio.timeout(within):
+            found = [trouble async for trouble in _each(config, within / 2)]
     except (TimeoutError, Refused):
         found = []
     if not found:
@@ -91,18 +89,18 @@ async def explained(error: BaseException, config: KafkaBusConfig, topic: str = "
     return Trouble("; ".join(dict.fromkeys(one.reason for one in found)), any(one.must_act for one in found))
 
 
-async def _each(config: KafkaBusConfig) -> Any:
+async def _each(config: KafkaBusConfig, seconds: float) -> AsyncIterator[Trouble]:
     """Troubles of the servers; when one of them is well, those of the brokers that it names."""
     arguments = client_arguments(config)
     servers = arguments.pop("bootstrap_servers")
     troubles = []
     for host, port, _ in collect_hosts(servers, randomize=False):
-        trouble, brokers = await _asked(host, port, arguments, config)
+        trouble, brokers = await _asked(host, port, arguments, config, seconds)
         if trouble is not None:
             troubles.append(trouble)
             continue
         for _, *place, _ in brokers:
-            trouble, _ = await _asked(place[0], place[1], arguments, config)
+            trouble, _ = await _asked(place[0], place[1], arguments, config, seconds)
             if trouble is not None:
                 hint = f"(named by {host}:{port}; is advertised.listeners of that broker right?)"
                 yield trouble._replace(reason=f"{trouble.reason} {hint}")
@@ -112,13 +110,13 @@ async def _each(config: KafkaBusConfig) -> Any:
 
 
 async def _asked(
-    host: str, port: int, arguments: dict[str, Any], config: KafkaBusConfig
+    host: str, port: int, arguments: dict[str, Any], config: KafkaBusConfig, seconds: float
 ) -> tuple[Trouble | None, list[Any]]:
     """What is wrong with a broker, and the brokers that it names when nothing is."""
     connection: AIOKafkaConnection | None = None
     try:
-        async with asyncio.timeout(ASKING / 2):
-            connection = await create_conn(host, port, request_timeout_ms=int(ASKING * 1000), **arguments)
+        async with asyncio.timeout(seconds):
+            connection = await create_conn(host, port, **arguments)
             answer = await connection.send(MetadataRequest([]))
         return None, list(answer.brokers)
     except (KafkaError, *UNREACHABLE) as error:
@@ -140,10 +138,8 @@ def _reasons(error: BaseException, config: KafkaBusConfig) -> Iterator[tuple[str
                 login = f"does not take a login by {config.sasl_mechanism}"
                 yield f"{login}: check sasl_mechanism and security_protocol", True
             case ssl.SSLCertVerificationError():
-                yield (
-                    f"has a certificate that is not trusted ({one.verify_message}): check ssl_cafile and the name",
-                    True,
-                )
+                what = f"has a certificate that is not trusted ({one.verify_message})"
+                yield f"{what}: check ssl_cafile and its name in bootstrap_servers", True
             case ssl.SSLError():
                 yield f"ends TLS ({one.reason}): check security_protocol, ssl_certfile and ssl_keyfile", True
             case ConnectionRefusedError():
@@ -151,10 +147,8 @@ def _reasons(error: BaseException, config: KafkaBusConfig) -> Iterator[tuple[str
             case TimeoutError():
                 yield "does not answer: it is away, stuck, or something between drops what is sent", False
             case EOFError() | ConnectionResetError():
-                yield (
-                    f"hangs up: is it starting, or is security_protocol {config.security_protocol} not its own?",
-                    False,
-                )
+                protocol = f"security_protocol {config.security_protocol}"
+                yield f"hangs up: is it starting, or is {protocol} not what it listens for?", False
             case OSError():
                 yield f"cannot be reached: {one.strerror or one}", False
     yield f"fails: {error or type(error).__name__}", False
