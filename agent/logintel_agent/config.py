@@ -101,10 +101,10 @@ class AgentConfig(SharedConfig):
             first.setdefault(name, index)
 
     def topics(self) -> list[str]:
-        """See SharedConfig. The agent's user need not see those of the collector."""
+        """See SharedConfig. Who has sources sends to one topic, and its user need not see the others."""
         from logintel.bus.topics import INGESTION  # noqa: PLC0415 - only who tries Kafka needs its client
 
-        return [INGESTION.name]
+        return [INGESTION.name] if self.sources else super().topics()
 
     def plan(self) -> list[str]:
         """The sources that would be read."""

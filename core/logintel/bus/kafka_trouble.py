@@ -157,4 +157,4 @@ def _reasons(error: BaseException, config: KafkaBusConfig) -> Iterator[tuple[str
 def _who(config: KafkaBusConfig) -> str:
     if config.security_protocol.startswith("SASL"):
         return f"user {config.sasl_username} ({config.sasl_mechanism})"
-    return "the client's certificate" if config.ssl_certfile else "a client without a name"
+    return "the client's certificate" if config.ssl_certfile else "this client"
