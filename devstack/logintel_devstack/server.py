@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ _READY_WITHIN: Final = 120.0  # seconds, on a machine that is busy
 _STARTS: Final = 3
 _PORT_TAKEN: Final = "address already in use"
 _TAIL_LINES, _TAIL_WIDTH = 15, 300
+_FRAME: Final = re.compile(r"\s+(at |\.\.\. \d)")
 
 
 class Server(ABC):
@@ -36,6 +38,7 @@ class Server(ABC):
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._log_before = 0
         state = self._read()
         self.ports: dict[str, int] = state.get("ports", {})
         self.process: Process | None = Process(state["pid"], state["started"]) if "pid" in state else None
@@ -74,9 +77,8 @@ class Server(ABC):
                 self._launch()
             if self._serves():
                 return self._say_where()
-            tail = self._tail()
-            if not further or _PORT_TAKEN not in tail.lower():
-                raise Refused(f"{self.name} ended while it was starting: its log says why: {self.log}\n{tail}")
+            if not further or _PORT_TAKEN not in self._said().lower():
+                raise Refused(f"{self.name} ended while it was starting: its log says why: {self.log}\n{self._tail()}")
             _say(f"{self.name}: another program took a port of its before it did; it is started again")
         return None
 
@@ -91,6 +93,7 @@ class Server(ABC):
 
     def _launch(self) -> None:
         self._make_home()
+        self._log_before = self.log.stat().st_size if self.log.exists() else 0
         self._choose_ports()
         self.prepare()
         self.process = self.start()
@@ -111,9 +114,13 @@ class Server(ABC):
         return True
 
     def _tail(self) -> str:
-        """The last lines of its log, indented."""
-        lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
+        """The last lines that it said, indented, without the frames of Java's stack traces."""
+        lines = [line for line in self._said().splitlines() if not _FRAME.match(line)]
         return "".join(f"    {line[:_TAIL_WIDTH]}\n" for line in lines[-_TAIL_LINES:])
+
+    def _said(self) -> str:
+        """Its log since it was started last."""
+        return self.log.read_bytes()[self._log_before :].decode("utf-8", "replace") if self.log.exists() else ""
 
     def _make_home(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
