@@ -26,6 +26,8 @@ class FaultProxy:
     lose_answers how many answers to Produce are not handed on; the connection is cut instead
     produced     bytes of Produce requests that the broker was given
     accepted     connections taken
+    error        code that answers to Produce give for the first partition, whatever the broker did; 0: its own
+    named        port that the broker's answers name instead of its own; 0: the proxy's
     """
 
     upstream: int
@@ -34,6 +36,8 @@ class FaultProxy:
     lose_answers: int = 0
     produced: int = 0
     accepted: int = 0
+    named: int = 0
+    error: int = 0
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _connections: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -116,14 +120,16 @@ class FaultProxy:
 
     async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: list[int]) -> None:
         place = struct.pack(">h", len(HOST)) + HOST
-        theirs, ours = (place + struct.pack(">i", port) for port in (self.upstream, self.port))
+        theirs = place + struct.pack(">i", self.upstream)
         with closing(_Aborting(writer)), suppress(OSError):
             while frame := await _frame(reader):
                 await self.flowing.wait()
-                if asked.pop(0) == PRODUCE and self.lose_answers:
-                    self.lose_answers -= 1
-                    return
-                writer.write(frame.replace(theirs, ours))
+                if asked.pop(0) == PRODUCE:
+                    if self.lose_answers:
+                        self.lose_answers -= 1
+                        return
+                    frame = _with_error(frame, self.error) if self.error else frame
+                writer.write(frame.replace(theirs, place + struct.pack(">i", self.named or self.port)))
                 await writer.drain()
 
 
@@ -134,6 +140,12 @@ class _Aborting(NamedTuple):
 
     def close(self) -> None:
         self.writer.transport.abort()
+
+
+def _with_error(frame: bytes, code: int) -> bytes:
+    """Size, correlation, how many topics, a topic's name, how many partitions, a partition, its error code, more."""
+    place = 14 + int.from_bytes(frame[12:14]) + 8
+    return frame[:place] + struct.pack(">h", code) + frame[place + 2 :]
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:

@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
-from logintel.bus import kafka_lz4
+from logintel.bus import kafka_lz4, kafka_retries
 from logintel.bus.kafka_connection import bounded, client_arguments
 from logintel.bus.kafka_trouble import ASKING, TopicAbsent, Trouble, explained, named
 from logintel.config.shared import KafkaBusConfig
@@ -49,6 +49,7 @@ class Link:
     def __init__(self, config: KafkaBusConfig, topic: str, timeout: float, refresh: float) -> None:
         """Raises Refused when a TLS file is none."""
         kafka_lz4.install()
+        kafka_retries.install()
         client_arguments(config)
         self.trouble: Trouble | None = None
         self._config, self._topic, self._timeout, self._refresh = config, topic, timeout, refresh
@@ -72,7 +73,8 @@ class Link:
     def drop(self, line: Line, error: BaseException) -> None:
         """Give the producer up for its error; who waits for it sends again through the next."""
         if not line.broken.is_set():
-            self._report(named(error, self._config, self._topic))
+            met = kafka_retries.last(self._topic) if isinstance(error, TimeoutError) else None
+            self._report(named(met or error, self._config, self._topic))
             self.renew(line)
 
     def renew(self, line: Line) -> None:
@@ -99,6 +101,7 @@ class Link:
     def works(self) -> None:
         """Note that the cluster took something."""
         self._pause = PAUSE[0]
+        kafka_retries.forget(self._topic)
         if self.trouble is not None:
             _log.info("bus_back", topic=self._topic)
             self.trouble = None
@@ -175,6 +178,6 @@ def _fail_all(accumulator: Any) -> None:
 
 
 def looked_at(answer: asyncio.Future[Any]) -> None:
-    """Of a batch that was given up nobody asks any more: not an error of asyncio's."""
+    """Of what was given up nobody asks any more, and of several errors one is told: the others are not asyncio's."""
     if answer.done() and not answer.cancelled():
         answer.exception()

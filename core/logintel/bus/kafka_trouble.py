@@ -16,6 +16,8 @@ from aiokafka.errors import (
     IllegalSaslStateError,
     InvalidTimestampError,
     KafkaError,
+    NotEnoughReplicasAfterAppendError,
+    NotEnoughReplicasError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -60,6 +62,9 @@ def named(error: BaseException, config: KafkaBusConfig, topic: str) -> Trouble:
         case TopicAbsent() | UnknownTopicOrPartitionError():
             remedy = "run `logintel collector setup`, or grant Write on it"
             return Trouble(f"topic {topic} is missing or {who} may not see it: {remedy}", True)
+        case NotEnoughReplicasError() | NotEnoughReplicasAfterAppendError():
+            remedy = "bring brokers back (or lower its min.insync.replicas)"
+            return Trouble(f"too few replicas of topic {topic} are in sync for Kafka to take it: {remedy}", False)
         case InvalidTimestampError():
             return Trouble(f"Kafka refuses this host's time in topic {topic}: set the clocks of both right", True)
         case PartitionAbsent():
