@@ -17,6 +17,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
+from bus_flow import told
 from bus_topic import records, refuse_none, until
 
 from logintel.bus.kafka_check import try_cluster
@@ -190,10 +191,6 @@ def test_rights_are_waited_for_and_what_waits_is_sent_when_they_come(secured: Ka
 
     asyncio.run(run(login(secured, sasl_username="agent"), "agent", "user agent (SCRAM-SHA-512)"))
     asyncio.run(run(certified(secured), "CN=agent", "the client's certificate"))
-
-
-async def told(producer: KafkaProducer, *words: str) -> None:
-    await until(lambda: all(word in str(producer.trouble) for word in words))
 
 
 def test_the_agent_logs_in_with_a_password_from_a_file(secured: KafkaSecured, tmp_path: Path) -> None:
