@@ -37,8 +37,8 @@ class Size(int):
         self.text = text
         return self
 
-    def __getnewargs__(self) -> tuple[str]:  # for pickle
-        return (self.text,)
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self.text,)
 
     def __str__(self) -> str:
         return self.text
