@@ -168,6 +168,7 @@ class Agent:
             await asyncio.sleep(SAVE_EVERY)
             for run in list(self.runs.values()):
                 await run.save()
+            await self.letters.expire()
 
     def _ways(self, config: SourceConfig) -> list[Way]:
         """How the source's events come to the bus: read, received, or both."""

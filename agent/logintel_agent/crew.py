@@ -80,7 +80,11 @@ class Crew:
         context = SourceContext(
             once=self._once, formats=plugins.formats, own=str(directory), report=self._tell, share=share
         )
-        letters = DeadLetters(directory / f"worker-{seat}" / LETTERS, config.agent.dead_letters, config_version(config))
+
+        def version() -> str:
+            return config_version(self.config)
+
+        letters = DeadLetters(directory / f"worker-{seat}" / LETTERS, config.agent.dead_letters, version)
         producer = KafkaProducer(kafka, letters.keep)
 
         def facts() -> Status:
@@ -94,7 +98,7 @@ class Crew:
             Sender(kafka, STATUS),
             config.installation,
             seat,
-            lambda: config_version(self.config),
+            version,
             partial(agent.status, streams=False),
         )
         agent.watcher = report.watch

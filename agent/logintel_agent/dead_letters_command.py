@@ -1,8 +1,8 @@
 """List, show, send once more or drop the dead letters that the agent has kept on this host.
 
 A dead letter is an event that could not go on, whole, with the reason. It works while the agent runs, and when it does
-not. `replay` sends what the bus has refused once more, under its own id, and takes a letter away when the bus has it;
-`drop` takes it away.
+not. `replay` sends events once more, under their own ids, from the stage that refused them, and takes a letter away
+when the bus has it; `drop` takes it away.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _replay(letters: AgentLetters, places: Sequence[Place], config: AgentConfig,
         raise Misconfigured([Problem("", 0, "bus.kafka", message)])
     from logintel_agent.letter_replay import replay  # noqa: PLC0415 - loads Kafka's client
 
-    result = asyncio.run(replay(letters, places, config.bus.kafka))
+    result = asyncio.run(replay(letters, places, config))
     for kept, why_not in result.refused:
         sys.stderr.write(f"logintel: {kept.letter.log_id}: {kept.letter.reason}: {why_not}\n")
     _write(

@@ -20,8 +20,9 @@ import orjson
 import structlog
 from aiokafka.errors import KafkaError
 
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_lane import SCHEMA_HEADER
-from logintel.bus.kafka_sender import Message, Sender
+from logintel.bus.kafka_sender import Sender
 from logintel_agent.ledger import StreamLedger
 from logintel_agent.mark import Mark
 

@@ -111,7 +111,7 @@ def test_a_silent_stall_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     config = plugins.sources["application"].Config.model_validate(keys)
 
     async def run() -> status.Status:
-        letters = DeadLetters(tmp_path / "letters", DeadLettersSection(), "")
+        letters = DeadLetters(tmp_path / "letters", DeadLettersSection(), lambda: "")
         agent = Agent(
             tmp_path / "agent", "test", [config], plugins, Silent(), SourceContext(formats=plugins.formats), letters
         )

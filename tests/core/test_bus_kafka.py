@@ -3,68 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import secrets
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import lz4.frame
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import ConsumerRecord
+from bus_topic import config, everything, records, refuse_none, topic, until
 
 from logintel.bus import Record, kafka_lz4
 from logintel.bus.kafka_assigned import AssignedConsumer
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer
 from logintel.bus.kafka_producer import KafkaProducer
 from logintel.bus.topics import ALL, set_up
-from logintel.config.shared import KafkaBusConfig
 from logintel.identity import seq_of
-from logintel_devstack.stack import Stack
-
-
-def config(kafka: str) -> KafkaBusConfig:
-    return KafkaBusConfig(bootstrap_servers=(kafka,))
-
-
-@asynccontextmanager
-async def topic(kafka: str, **settings: str) -> AsyncIterator[str]:
-    name = f"test-{secrets.token_hex(6)}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(name, 3, 1, topic_configs=settings)])
-        yield name
-        await admin.delete_topics([name])
-    finally:
-        await admin.close()
-
-
-async def refuse_none(_record: Record, error: str) -> None:
-    raise AssertionError(error)
-
-
-async def everything(kafka: str, name: str, count: int) -> dict[int, list[Consumed]]:
-    """What a member of a new group reads, by partition."""
-    consumer = GroupConsumer(config(kafka), name, f"group-{secrets.token_hex(6)}")
-    await consumer.start()
-    found: dict[int, list[Consumed]] = {}
-    try:
-        async with asyncio.timeout(30):
-            while sum(map(len, found.values())) < count:
-                for batch in await consumer.read(1000, 1.0):
-                    found.setdefault(batch.partition, []).extend(batch.records)
-    finally:
-        await consumer.stop()
-    return found
-
-
-def records(stream: bytes, start: int, count: int, fill: bytes = b"") -> list[Record]:
-    return [Record(b'{"n":%d}' % place + fill, stream, seq_of(place)) for place in range(start, start + count)]
 
 
 def test_streams_arrive_whole_in_order_each_in_its_partition(kafka: str) -> None:
@@ -163,32 +118,6 @@ def test_a_broker_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody reads
         asyncio.run(run(silent.getsockname()[1]))
-
-
-def test_giving_up_on_a_frozen_broker_is_no_error_of_its_own(devstack: Stack, kafka: str) -> None:
-    server = devstack.status()["kafka"].process
-    assert server is not None
-
-    async def run() -> None:
-        errors: list[object] = []
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
-        async with topic(kafka) as name:
-            producer = KafkaProducer(config(kafka), refuse_none, name)
-            await producer.place(b"s" * 16)
-            os.kill(server.pid, signal.SIGSTOP)
-            try:
-                for partition in range(3):
-                    await producer.send(records(b"s" * 16, 0, 10), partition)
-                    await asyncio.sleep(0.2)  # the first is on its way then, the others wait behind it
-                await producer.close()
-            finally:
-                os.kill(server.pid, signal.SIGCONT)
-            del producer
-            gc.collect()
-            await asyncio.sleep(0)
-        assert errors == []
-
-    asyncio.run(run())
 
 
 def test_topics_are_made_once(kafka: str) -> None:
@@ -299,9 +228,3 @@ def test_frames_hold_independent_blocks(size: int) -> None:
     frame = kafka_lz4.encode(data)
     assert frame[4] & 0b0010_0000
     assert lz4.frame.decompress(frame) == data == kafka_lz4.decode(frame)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)

@@ -30,7 +30,7 @@ def fill(place: Path) -> Path:
 def test_a_disk_that_fills_up_holds_cursors_and_senders_until_there_is_room(
     mount: Mount, tmp_path: Path, bus: str
 ) -> None:
-    place, port = mount("small", "size=4m"), free_port()
+    place, port = mount("small", "size=4m"), free_port(())
     net = {"name": "net", "type": "application", "listen": [f"tcp://127.0.0.1:{port}"]}
     with following(Following(tmp_path, bus, place / "data", tmp_path / "app.log", further=[net])) as agent:
         agent.write(100)

@@ -104,7 +104,7 @@ def run(directory: Path, course: Course) -> Outcome:
 
 
 def _judged(directory: Path, course: Course, history: History, broker: Broker, *, own_disk: bool) -> Outcome:
-    port = free_port()
+    port = free_port(())
     _configure(directory, broker, port, course.workers)
     collector = CollectorProcess(directory / "collector.yaml", random.Random(f"{course.seed} collector"), history)
     collector.set_up()

@@ -32,20 +32,17 @@ class TwoDoors(Kafka):
     PORTS = ("client", "controller", "proxied")
     advertised = 0
 
-    def prepare(self) -> None:
-        """See Server."""
-        super().prepare()
-        client, proxied = self.ports["client"], self.ports["proxied"]
-        with self._settings.open("a", encoding="utf-8") as settings:
-            settings.write(
-                f"listeners=DIRECT://{HOST}:{client},PROXIED://{HOST}:{proxied},"
-                f"CONTROLLER://{HOST}:{self.ports['controller']}\n"
-                f"advertised.listeners=DIRECT://{HOST}:{client},PROXIED://{HOST}:{self.advertised}\n"
-                "listener.security.protocol.map=DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
-                "inter.broker.listener.name=DIRECT\n"
-                # A broker that was killed may come back as soon as the controller has missed it.
-                "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
-            )
+    def listeners(self) -> str:
+        """See Kafka. A broker that was killed may come back as soon as the controller has missed it."""
+        return (
+            f"listeners=DIRECT://{HOST}:{self.ports['client']},PROXIED://{HOST}:{self.ports['proxied']},"
+            f"CONTROLLER://{HOST}:{self.ports['controller']}\n"
+            f"advertised.listeners=DIRECT://{HOST}:{self.ports['client']},PROXIED://{HOST}:{self.advertised}\n"
+            "listener.security.protocol.map=DIRECT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
+            "inter.broker.listener.name=DIRECT\n"
+            "broker.session.timeout.ms=2000\n"
+            "broker.heartbeat.interval.ms=500\n"
+        )
 
 
 class Broker:

@@ -22,7 +22,7 @@ class Proxy:
     """Listens on `port` and connects to `target`, a port of this machine, in a thread of its own."""
 
     target: int = 0
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: free_port(()))
     mode: Mode = "pass"
     _thread: threading.Thread = field(init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
