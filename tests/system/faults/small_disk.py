@@ -28,7 +28,9 @@ def small_disk(directory: Path, mebibytes: int) -> Iterator[bool]:
     try:
         yield True
     finally:
-        kept = Path(shutil.copytree(directory, directory.with_name(f"{directory.name}.kept"), ignore=_SOCKETS))
-        subprocess.run(["umount", "--lazy", directory], check=True)
+        try:
+            kept = shutil.copytree(directory, directory.with_name(f"{directory.name}.kept"), ignore=_SOCKETS)
+        finally:
+            subprocess.run(["umount", "--lazy", directory], check=True)
         directory.rmdir()
         kept.rename(directory)
