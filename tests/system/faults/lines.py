@@ -22,7 +22,8 @@ def text_of(writer: str, number: int) -> str:
     mark = f"#{writer}:{number}; {'größe ' * (number % 7)}"
     if writer.startswith("multi") and number % RECORD:
         return f"\tat frame {mark}|"
-    return f"2026-11-22T10:00:00Z INFO order {mark}|"
+    head = "<14>" if writer.startswith("net") else ""  # of syslog: a receiver believes a length only before it
+    return f"{head}2026-11-22T10:00:00Z INFO order {mark}|"
 
 
 def found_in(raw: str) -> list[Line]:
