@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from logintel.batch import Batch, Cursor
-from logintel.inputs.files.config import FileInputConfig
+from logintel.inputs.files.config import TextFilesConfig
 from logintel.inputs.files.content import Content, open_content
 from logintel.inputs.files.copies import Copies
 from logintel.inputs.files.cursor import FileCursor, Inode
@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 class FileInput:
     """Reads the files that `config` names, for a source's `batches`."""
 
-    config: FileInputConfig
+    config: TextFilesConfig
     context: SourceContext
     pace: Pace = field(default_factory=Pace)
     telling: Telling = field(init=False)
@@ -231,7 +231,7 @@ class FileInput:
 
     def _stream(self, found: Found, content: Content) -> FileStream:
         config = self.config
-        form = self.context.formats.create(config.format)
+        form = config.form(self.context.formats)
         return FileStream.on(found.path, content, form, config.encoding, config.framing())
 
 

@@ -14,7 +14,7 @@ import structlog
 from logintel.batch import Batch
 from logintel.event import Event
 from logintel.formats import Reading
-from logintel.inputs.files.config import FileInputConfig
+from logintel.inputs.files.config import TextFilesConfig
 from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.gzipped import GzipContent
 from logintel.inputs.files.pace import Pace
@@ -38,7 +38,7 @@ _log = structlog.get_logger(__name__)
 class Turns:
     """Reads the registry's open files, a block at a time."""
 
-    config: FileInputConfig
+    config: TextFilesConfig
     context: SourceContext
     pace: Pace
     registry: Registry
