@@ -39,6 +39,12 @@ class ApplicationSource(Source):
     type = "application"
     Config = ApplicationConfig
     config: ApplicationConfig
+    _files: FileInput | None = None
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that were seen in files and were gone before they could be read."""
+        return self._files.unread_bytes if self._files else 0
 
     def replayable(self) -> bool:
         """Whether it reads files."""
@@ -50,7 +56,8 @@ class ApplicationSource(Source):
 
     def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left."""
-        return FileInput(self.config, self.context).batches(cursors)
+        self._files = FileInput(self.config, self.context)
+        return self._files.batches(cursors)
 
     async def serve(self, accept: Accept) -> None:
         """Receive on the addresses of `listen`."""
