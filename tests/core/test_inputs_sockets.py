@@ -17,6 +17,7 @@ from receiver import Receiver, send_tcp
 from structlog.testing import capture_logs
 
 from logintel.inputs.sockets import MAX_RECORD, Address, Frames, ListenConfig
+from logintel.inputs.sockets.binding import listening
 from logintel.refused import Refused
 
 LINE = b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8"
@@ -191,6 +192,26 @@ def test_a_broken_connection_keeps_what_came() -> None:
 
     receiver.serve(client)
     assert receiver.texts == ["whole", "part"]
+
+
+def test_a_name_is_listened_on_at_all_of_its_addresses_and_gone_senders_are_noticed() -> None:
+    async def run() -> None:
+        async with listening(Address.parse("tcp://localhost:0"), 0o600) as opened:
+            found = await asyncio.get_running_loop().getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)
+            ours = {one.getsockname()[0] for one in opened}
+            assert "127.0.0.1" in ours <= {place[0] for *_, place in found}
+            for one in opened:
+                with socket.create_connection(one.getsockname()[:2]):
+                    connection, _ = one.accept()
+                with connection:
+                    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                    idle, interval, count = (
+                        connection.getsockopt(socket.IPPROTO_TCP, option)
+                        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                    )
+                    assert idle + interval * count == 120
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
