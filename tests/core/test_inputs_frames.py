@@ -37,6 +37,12 @@ def test_a_last_line_without_line_end_counts() -> None:
     assert frames.end() == []
 
 
+def test_a_counted_record_that_never_came_whole_is_a_piece() -> None:
+    frames = Frames()
+    assert frames.feed(b"99 <34>half a rec") == []
+    assert frames.end() == [(b"<34>half a rec", True)]
+
+
 def test_a_line_over_the_limit_comes_in_marked_pieces() -> None:
     frames = Frames()
     found = frames.feed(b"x" * (2 * MAX_RECORD + 5) + b"\nnext\n")
