@@ -102,7 +102,9 @@ class AgentConfig(SharedConfig):
     def plan(self) -> list[str]:
         """The sources that would be read."""
         lines = [f"source {source.name}: {source.type}" for source in self.sources]
-        return [*super().plan(), *(lines or ["no sources"])]
+        if not lines and not (self.bus.kafka and "sources" not in self.model_fields_set):  # else it is a collector's
+            lines = ["no sources"]
+        return [*super().plan(), *lines]
 
 
 def _claims(source: dict[str, Json]) -> Iterator[tuple[Key, str, str]]:
