@@ -48,7 +48,7 @@ class FileInput:
     _looks: Looks = field(init=False)
     _watcher: Watcher | None = None
     _binary: dict[Inode, str] = field(default_factory=dict)
-    _present: set[Inode] | None = None
+    _looked: bool = False
     _heard: float = 0.0
 
     def __post_init__(self) -> None:
@@ -138,9 +138,10 @@ class FileInput:
         self._binary = {inode: path for inode, path in self._binary.items() if inode in present}
         self._copies.look()
         self._packed.look(present)
-        self._present = present
+        self._looked = True
         new = [file for file in found.files if self._binary.get(file.inode) != file.path]
         batches = [batch for file in self._registry.settle(new) for batch in self._meet(file)]
+        self._registry.look_beside(present)
         self._registry.packed.update({file.inode: file for file in self._packed.beside_missing()})
         self._looks.done(cost + time.thread_time() - started)
         return batches
@@ -160,10 +161,10 @@ class FileInput:
             if stream and stream.name not in registry.open:
                 for batch in self._begin(stream):
                     yield batch
-        if self._present is not None and not registry.packed and not self._packed.undecided:
-            for parked in registry.orphans(self._present):
+        if self._looked and not registry.packed and not self._packed.undecided:
+            self._looked = False
+            for parked in registry.orphans():
                 yield self._end(parked)
-            self._present = None
 
     def _end(self, parked: Parked) -> Batch:
         """The end of a stream that has no file any more."""
