@@ -57,7 +57,7 @@ class FileInput:
         self._registry = Registry(self._open)
         self._copies = Copies(self._registry, 0 if once else self.pace.copying)
         self._packed = PackedFiles(self._registry, self.pace, once, self._stream)
-        self._turns = Turns(self.config, self.context, self.pace, self._registry, self.telling)
+        self._turns = Turns(self.config, self.context, self.pace, self._registry, self._packed, self.telling)
         self._looks = Looks(self.pace, soon=True)
 
     @property

@@ -10,7 +10,7 @@ from typing import Final
 
 from logintel.inputs.files.cursor import Inode
 from logintel.inputs.files.discovery import Found
-from logintel.inputs.files.fingerprint import HEAD
+from logintel.inputs.files.fingerprint import HEAD, head_of
 from logintel.inputs.files.gzipped import is_gzip
 from logintel.inputs.files.parked import Heads, Parked
 from logintel.inputs.files.siblings import Siblings
@@ -195,7 +195,7 @@ class Registry:
                 self._empty.add(found.inode)
             if found.inode in self._queued or not found.status.st_size:
                 continue
-            head = head_of(found)
+            head = head_of(found.path)
             if is_gzip(head):
                 self.packed[found.inode] = found
             elif not any(parked.name in self.missing and self._adopt(parked, found) for parked in heads.like(head)):
@@ -234,20 +234,6 @@ class Registry:
         elif not in_turn and (self.waiting or len(self.open) > MAX_OPEN):
             self.park(stream, restless=True)
         return True
-
-
-def head_of(found: Found) -> bytes:
-    """The first bytes of the file; none when it cannot be read (opening it will say why)."""
-    try:
-        fd = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.pread(fd, HEAD, 0)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
 
 
 def _unnamed(parked: Parked, present: set[Inode]) -> bool:
