@@ -47,13 +47,18 @@ class Worker:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def run(self, stop: asyncio.Event, *, once: bool) -> None:
-        """Keep it running until `stop` is set; in a run that ends, until it has ended well."""
+        """Keep it running until `stop` is set; in a run that ends, until it has ended well.
+
+        Raises Refused: in a run that ends, it gave up.
+        """
         pause, longest = RESTART
         while not stop.is_set():
             started = time.monotonic()
             code = await self._live(stop)
             if stop.is_set() or (once and code == 0):
                 return
+            if once and code > 0:
+                raise Refused(f"worker {self.number} gave up: it says why above; start again when that is mended")
             pause = RESTART[0] if time.monotonic() - started > _HEALTHY else pause
             _log.error("worker_died", worker=self.number, code=code, restart_in=pause)
             self.restarts += 1

@@ -20,6 +20,7 @@ from logintel.bus.kafka_consumer import GroupConsumer
 from logintel.bus.topics import INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel.event import decode
+from logintel.refused import Refused
 from logintel_agent.control import ask
 
 COMMAND = [sys.executable, "-m", "logintel", "agent"]
@@ -64,7 +65,14 @@ class AgentProcess:
         """Start it and wait until it answers."""
         with (self.directory / "agent.log").open("ab") as log:
             self.process = subprocess.Popen([*COMMAND, "run", *self._words()], stdout=log, stderr=log)
-        self.until((self.data / "control.sock").exists)
+        self.until(self.answers)
+
+    def answers(self) -> bool:
+        try:
+            self.status()
+        except Refused:
+            return False
+        return True
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another command of the agent's."""
