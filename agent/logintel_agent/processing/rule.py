@@ -65,7 +65,9 @@ Check: TypeAlias = Callable[[str], str | None]
 def screened(*needles: str, near: str = "", view: View = "lower") -> tuple[Screen, ...]:
     """A screen for each needle, `near` being what follows it."""
     return tuple(
-        Screen(needle.encode(), re.compile((re.escape(needle) + near).encode(), re.ASCII) if near else None, view)
+        Screen(
+            needle.encode(), re.compile((re.escape(needle) + near).encode("latin-1"), re.ASCII) if near else None, view
+        )
         for needle in needles
     )
 
