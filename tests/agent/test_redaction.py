@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -118,10 +119,8 @@ def every_form(value: bytes) -> str:
         else:
             texts.append(str(found))
             if isinstance(found, str) and found[:1] in ("{", '"'):
-                try:
+                with suppress(ValueError):
                     collect(json.loads(found))
-                except ValueError:
-                    pass
 
     collect(orjson.loads(value))
     return "\n".join(texts)

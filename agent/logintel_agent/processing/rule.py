@@ -31,6 +31,10 @@ class Screen(NamedTuple):
     near: re.Pattern[bytes] | None = None
     view: View = "lower"
 
+    def met(self, block: bytes) -> bool:
+        """Whether it stands anywhere in a block."""
+        return self.needle in block and (self.near is None or self.near.search(block) is not None)
+
     def places(self, block: bytes) -> Iterator[int]:
         """Where it stands in a block."""
         if self.needle not in block:
