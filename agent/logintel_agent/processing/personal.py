@@ -88,8 +88,8 @@ PERSONAL: Final[tuple[Rule, ...]] = (
         _CARD,
         (
             *screened("000000000000000", view="kinds"),
-            *screened("0000 0", near="(?:000 0000|00000 0)", view="kinds"),
-            *screened("0000-0", near="(?:000-0000|00000-0)", view="kinds"),
+            *screened("0000 0", near="(?:000 0000 0|00000 00000)", view="kinds"),
+            *screened("0000-0", near="(?:000-0000-0|00000-00000)", view="kinds"),
         ),
         _card,
     ),
