@@ -17,10 +17,11 @@ NAMES = {
     "logintel_agent",
     "logintel_application",
     "logintel_collector",
+    "logintel_custom",
     "logintel_devstack",
     "logintel_embedded",
 }
-HOMES = ("core", "agent", "collector", "plugins/application", "devstack", "embedded")
+HOMES = ("core", "agent", "collector", "plugins/application", "plugins/custom", "devstack", "embedded")
 
 
 @pytest.fixture(scope="module")

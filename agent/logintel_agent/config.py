@@ -109,4 +109,6 @@ class AgentConfig(SharedConfig):
     def plan(self) -> list[str]:
         """The sources that would be read."""
         lines = [f"source {source.name}: {source.type}" for source in self.sources]
-        return [*super().plan(), *(lines or ["no sources"])]
+        if not lines and not (self.bus.kafka and "sources" not in self.model_fields_set):  # else it is a collector's
+            lines = ["no sources"]
+        return [*super().plan(), *lines]

@@ -3,7 +3,8 @@
 `logintel collector setup` makes the topics, says where the groups begin, puts the index templates of
 Elasticsearch and makes the tables of PostgreSQL; it may be repeated at any time.
 `logintel collector run` does the roles that the configuration names until stopped (Ctrl-C, SIGTERM); with --once it
-ends when they have caught up with what is on the bus. More processes share the work.
+ends when they have caught up with what is on the bus. More processes share the work. SIGHUP has it read its
+configuration and its rules again.
 `logintel collector import` brings over what `logintel run` has kept in a data directory: documents, alerts, rules'
 state, how far each file was read, and what was not stored yet. Stop `logintel run` for good before, and start the
 collector after; should it break off, run it again.
@@ -25,12 +26,14 @@ import orjson
 from logintel import garbage, logs, memory
 from logintel.config.load import load
 from logintel.config.problem import Misconfigured, Problem
+from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
+from logintel.service.notify import Notify
 from logintel.stopping import stop_on_signal
 from logintel_collector.config import CollectorConfig
+from logintel_collector.generations import Generation, Generations
 from logintel_collector.roles import MODULES, NEEDS
 from logintel_collector.roles.role import Role
-from logintel_collector.roles.runner import run_roles
 
 EXAMPLES: Final = """
     logintel collector setup --config /etc/logintel/collector.yaml
@@ -57,10 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0: done."""
     config = load(CollectorConfig, args.config, args.data if args.action == "import" else None)
-    kafka = config.bus.kafka
-    if kafka is None:
-        message = "is missing: the collector reads from Kafka (to collect and store in one process, `logintel run`)"
-        raise Misconfigured([Problem(args.config, 0, "bus.kafka", message)])
+    kafka = _kafka(config, args.config)
     if args.action == "setup":
         from logintel_collector.setting_up import set_up  # noqa: PLC0415 - needs a Kafka client, `--help` does not
 
@@ -69,13 +69,14 @@ def run(args: argparse.Namespace) -> int:
         from logintel_collector.importer.transfer import transfer  # noqa: PLC0415 - as above
 
         return _told(transfer(config, args.data.absolute()), as_json=args.json)
-    roles = _roles(config, args.config, args.roles.split(",") if args.roles else config.roles)
+    generations = Generations(_generation(config, args), lambda: _read(args), Notify.from_environment())
     logs.set_up("info", sys.stderr)
     garbage.collect_rarely()
     memory.keep()
     started = time.monotonic()
-    asyncio.run(_run(roles, once=args.once))
+    asyncio.run(_run(generations, once=args.once))
     seconds = round(time.monotonic() - started, 3)
+    roles = generations.current.roles
     if args.json:
         done: dict[str, Any] = {role.name: role.summary() for role in roles}
         sys.stdout.buffer.write(orjson.dumps({"roles": done, "seconds": seconds}) + b"\n")
@@ -119,5 +120,23 @@ def _roles(config: CollectorConfig, file: str, names: Sequence[str]) -> list[Rol
     return [importlib.import_module(module).build(config) for module in chosen.values()]
 
 
-async def _run(roles: Sequence[Role], *, once: bool) -> None:
-    await run_roles(roles, stop_on_signal(), once=once)
+def _kafka(config: CollectorConfig, file: str) -> KafkaBusConfig:
+    if config.bus.kafka is None:
+        message = "is missing: the collector reads from Kafka (to collect and store in one process, `logintel run`)"
+        raise Misconfigured([Problem(file, 0, "bus.kafka", message)])
+    return config.bus.kafka
+
+
+def _read(args: argparse.Namespace) -> Generation:
+    config = load(CollectorConfig, args.config)
+    _kafka(config, args.config)
+    return _generation(config, args)
+
+
+def _generation(config: CollectorConfig, args: argparse.Namespace) -> Generation:
+    names = args.roles.split(",") if args.roles else config.roles
+    return Generation(_roles(config, args.config, names), config.monitor)
+
+
+async def _run(generations: Generations, *, once: bool) -> None:
+    await generations.run(stop_on_signal(), once=once)

@@ -122,7 +122,9 @@ class CollectorConfig(SharedConfig):
         return found + load_rules(self.rules_dir, self.installation, lambda: datetime.now(UTC)).problems
 
     def plan(self) -> list[str]:
-        """Where events would go, and which rules would see them."""
+        """Where events would go, and which rules would see them; nothing where the file is an agent's alone."""
+        if self.bus.kafka and not self.model_fields_set & {"stores", "roles", "rules_dir", "notify"}:
+            return super().plan()
         return [
             *super().plan(),
             *self._stores(),

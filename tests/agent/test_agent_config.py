@@ -64,7 +64,7 @@ def test_problems_of_all_files_are_told_at_once_in_the_order_of_files(tmp_path: 
     )
     assert problems(file) == [
         "agent.yaml:3: sources[1].type: unknown source type 'aplication'; did you mean 'application'?",
-        "agent.yaml:4: extra: unknown key; known: agent, bus, installation, sources",
+        "agent.yaml:4: extra: unknown key; known: agent, bus, installation, monitor, sources",
         "sources.d/a.yaml:3: sources[2].name: the name 'shop' is taken by the source at agent.yaml:2: give another",
         "sources.d/a.yaml:6: sources[2].tags[0]: expected text, got a number or a boolean: put it in quotes",
         "sources.d/b.yaml:1: agent: a file in sources.d holds the key `sources` alone",

@@ -38,6 +38,23 @@ def test_check_says_what_would_run(capsys: pytest.CaptureFixture[str], tmp_path:
     ]
 
 
+def test_check_says_of_an_agents_file_nothing_that_is_the_collectors(capsys: pytest.CaptureFixture[str]) -> None:
+    bus = 'bus: {kafka: {bootstrap_servers: ["k1:9092"]}}\n'
+    Path("agent.yaml").write_text(bus + "sources: [{name: shop, type: application, paths: [x.log]}]\n")
+    Path("collector.yaml").write_text(bus + 'stores: {elasticsearch: {hosts: ["http://e1:9200"]}}\n')
+    assert main(["config", "check", "agent.yaml", "collector.yaml"]) == 0
+    assert capsys.readouterr().out.split("\n") == [
+        "OK: agent.yaml",
+        "  bus Kafka at k1:9092",
+        "  source shop: application",
+        "OK: collector.yaml",
+        "  bus Kafka at k1:9092",
+        "  store Elasticsearch at http://e1:9200",
+        "  no rules",
+        "",
+    ]
+
+
 def test_check_tells_the_problems_of_every_file_and_of_the_rules(capsys: pytest.CaptureFixture[str]) -> None:
     Path("good.yaml").write_text(GOOD)
     Path("bad.yaml").write_text("souces: []\n")
@@ -96,7 +113,7 @@ def test_the_schema_describes_every_key(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["config", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert set(schema["properties"]) == {
-        "agent", "bus", "installation", "notify", "roles", "rules_dir", "sources", "stores",
+        "agent", "bus", "installation", "monitor", "notify", "roles", "rules_dir", "sources", "stores",
     }  # fmt: skip
     models = [schema, *schema["$defs"].values()]
     undescribed = [

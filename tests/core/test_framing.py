@@ -11,16 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logintel.formats import Framer
-from logintel.framing import EveryLine, StackTraces, StartPattern
+from logintel.framing import EndPattern, EveryLine, StackTraces, StartPattern
 
 DATA = Path(__file__).parent / "data" / "framing"
 STAMP = re.compile(r"\d{4}-\d\d-\d\d ")
+INDENTED = re.compile(r"[ \t]")
+SEMICOLON = re.compile(r"[;}]$")
 FRAMERS: list[Callable[[], Framer]] = [
     EveryLine,
     StackTraces,
     lambda: StackTraces(max_lines=4, max_characters=200),
     lambda: StartPattern(STAMP),
     lambda: StartPattern(STAMP, max_lines=4, max_characters=200),
+    lambda: StartPattern(INDENTED, negated=True),
+    lambda: EndPattern(SEMICOLON),
+    lambda: EndPattern(SEMICOLON, max_lines=4, max_characters=200),
 ]
 
 

@@ -65,3 +65,12 @@ def test_its_rows_become_events_once(workspace: Path) -> None:
     assert found["timestamp"] == "2026-01-02T03:04:05.000000Z"
     assert found["message"] == "ann opened the till"
     assert found["metadata"]["source"] == "shop-audit"
+
+
+def test_it_keeps_the_contract_of_sources(workspace: Path) -> None:
+    """As its author would have it tested."""
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "plugin"]
+    env = {**os.environ, "PYTHONPATH": str(workspace / "site")}
+    done = subprocess.run(words, cwd=workspace, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout

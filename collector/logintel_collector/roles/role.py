@@ -17,16 +17,25 @@ class Progress:
     done     records (or rows) of this run
     lag      those that waited when it last looked; None: it did not look yet
     trouble  what keeps it from working, for a person; None: nothing
+    tries    starts that failed
     """
 
     done: int = 0
     lag: int | None = None
     trouble: str | None = None
+    tries: int = 0
+    _looks: int = field(default=0, repr=False)
     _asked: float = field(default=0.0, repr=False)
 
     def saw(self, lag: int, asked: float) -> None:
         """Note that `lag` records waited; `asked`: time.monotonic() before it was asked for."""
         self.lag, self._asked = lag, asked
+        self._looks += 1
+
+    @property
+    def signs(self) -> int:
+        """See logintel.service.health.Vital: it rises with all that was done, looked for or tried."""
+        return self.done + self._looks + self.tries
 
     def caught_up_since(self, moment: float) -> bool:
         """Whether nothing waited at a look that began after `moment` (time.monotonic())."""
@@ -44,6 +53,22 @@ class Role(ABC):
 
     def __init__(self) -> None:
         self.progress = Progress()
+
+    @property
+    def signs(self) -> int:
+        """See Vital."""
+        return self.progress.signs
+
+    @property
+    def trouble(self) -> str | None:
+        """See Vital."""
+        return self.progress.trouble
+
+    @property
+    def status(self) -> str:
+        """See Vital."""
+        lag = "" if self.progress.lag is None else f", {self.progress.lag:,} waiting"
+        return f"{self.progress.done:,} done{lag}"
 
     def summary(self) -> dict[str, int]:
         """Counts of this run, by what was counted."""

@@ -70,6 +70,7 @@ async def _kept_running(role: Role, stop: asyncio.Event, *, once: bool) -> None:
         if trouble != role.progress.trouble:
             _log.warning("role_failed", role=role.name, reason=trouble, effect="starts again; nothing is lost")
         role.progress.trouble = trouble
+        role.progress.tries += 1
         await _rest(stop, pause * random.uniform(0.5, 1))  # noqa: S311 - only jitter
         pause = min(2 * pause, PAUSE[1])
 

@@ -62,6 +62,24 @@ class BusConfig(Section):
     )
 
 
+class MonitorConfig(Section):
+    """Where the process says how it is doing: /livez, /readyz and /metrics (Prometheus) over HTTP."""
+
+    listen: Annotated[
+        str,
+        Field(
+            pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):\d{1,5}$",
+            description="Address as host:port; 127.0.0.1 is this host alone. Nothing of it needs a password.",
+        ),
+    ]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
 class SharedConfig(Section):
     """Base of the agent's and the collector's top-level keys."""
 
@@ -72,6 +90,9 @@ class SharedConfig(Section):
         ),
     ] = "logintel"
     bus: Annotated[BusConfig, Field(default_factory=defaults, description="What carries events.")]
+    monitor: Annotated[
+        MonitorConfig | None, Field(description="Where the process says how it is doing; nowhere without.")
+    ] = None
 
     @classmethod
     def problems(cls, document: Document) -> Iterator[Problem]:  # noqa: ARG003 - for subclasses
@@ -84,7 +105,7 @@ class SharedConfig(Section):
 
     def plan(self) -> list[str]:
         """Lines that say what would run, for `config check`."""
-        return []
+        return [f"bus Kafka at {', '.join(self.bus.kafka.bootstrap_servers)}"] if self.bus.kafka else []
 
     def servers(self) -> list[Coroutine[Any, Any, str]]:
         """Tries of the servers that the configuration names: each says what is there, or raises Refused."""

@@ -8,7 +8,7 @@ stream       one incarnation of a file, read in order
 input        all of them together: the async generator of batches
 """
 
-from logintel.inputs.files.config import FileInputConfig
+from logintel.inputs.files.config import FileInputConfig, TextFilesConfig
 from logintel.inputs.files.input import FileInput
 
-__all__ = ["FileInput", "FileInputConfig"]
+__all__ = ["FileInput", "FileInputConfig", "TextFilesConfig"]

@@ -5,30 +5,30 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from logintel.config.format_name import FormatName
-from logintel.formats import Framer, Reading
-from logintel.framing import StartPattern
+from logintel.formats import Format, FormatRegistry, Framer, Reading
+from logintel.framing import EndPattern, StartPattern
 from logintel.source import SourceConfig
 
 
-class FileInputConfig(SourceConfig):
-    """Keys of a source that reads files."""
+class TextFilesConfig(SourceConfig, ABC):
+    """Keys of a source that reads files of text; `form` says of which format."""
 
     paths: Annotated[
         tuple[str, ...],
         Field(min_length=1, description="Files, globs (`**` goes down) and directories (the files under them)."),
     ]
     exclude: Annotated[tuple[str, ...], Field(description="Globs of paths or names to leave out.")] = ()
-    format: Annotated[FormatName, Field(description="Format of the records; `auto` decides record by record.")] = "auto"
     timezone: Annotated[
         str, Field(description="Zone of stamps that name none, such as Europe/Berlin; `local` is the host's.")
     ] = "local"
@@ -41,7 +41,19 @@ class FileInputConfig(SourceConfig):
         Field(description="Regular expression that a record's first line begins with; the format decides by default."),
     ] = None
 
-    @field_validator("record_start")
+    record_end: Annotated[
+        str | None, Field(description="Regular expression that is found in a record's last line, such as `;$`.")
+    ] = None
+    record_continues: Annotated[
+        str | None,
+        Field(description="Regular expression that a line begins with which goes on with the record before it."),
+    ] = None
+
+    @abstractmethod
+    def form(self, formats: FormatRegistry) -> Format:
+        """A new instance of the records' format, for one stream."""
+
+    @field_validator("record_start", "record_end", "record_continues")
     @classmethod
     def _a_pattern(cls, value: str | None) -> str | None:
         try:
@@ -73,9 +85,29 @@ class FileInputConfig(SourceConfig):
         share what they remember; it only decides the year of stamps that have none."""
         return Reading(_zone_of(self.timezone), now.replace(minute=0, second=0, microsecond=0))
 
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if sum(rule is not None for rule in (self.record_start, self.record_end, self.record_continues)) > 1:
+            raise ValueError("expected one of `record_start`, `record_end` and `record_continues`")
+        return self
+
     def framing(self) -> Callable[[], Framer] | None:
-        """Makes a framer for `record_start`; None: the format's own."""
-        return partial(StartPattern, re.compile(self.record_start)) if self.record_start else None
+        """Makes a framer for the rule that says where records begin or end; None: the format's own."""
+        if self.record_end is not None:
+            return partial(EndPattern, re.compile(self.record_end))
+        if self.record_continues is not None:
+            return partial(StartPattern, re.compile(self.record_continues), negated=True)
+        return partial(StartPattern, re.compile(self.record_start)) if self.record_start is not None else None
+
+
+class FileInputConfig(TextFilesConfig):
+    """Keys of a source that reads files of an installed format."""
+
+    format: Annotated[FormatName, Field(description="Format of the records; `auto` decides record by record.")] = "auto"
+
+    def form(self, formats: FormatRegistry) -> Format:
+        """See TextFilesConfig."""
+        return formats.create(self.format)
 
 
 @lru_cache(maxsize=64)

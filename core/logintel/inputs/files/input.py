@@ -18,7 +18,7 @@ import structlog
 from logintel.batch import Batch, Cursor
 from logintel.event import Event
 from logintel.formats import Reading
-from logintel.inputs.files.config import FileInputConfig
+from logintel.inputs.files.config import TextFilesConfig
 from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.discovery import Found, scan
 from logintel.inputs.files.records import Stretch
@@ -56,7 +56,7 @@ class Pace:
 class FileInput:
     """Reads the files that `config` names, for a source's `batches`."""
 
-    config: FileInputConfig
+    config: TextFilesConfig
     context: SourceContext
     pace: Pace = field(default_factory=Pace)
     registry: Registry = field(init=False)
@@ -241,7 +241,7 @@ class FileInput:
     def _open(self, found: Found) -> FileStream:
         """Raises OSError; FileNotFoundError also when another file has that name now."""
         config = self.config
-        form = self.context.formats.create(config.format)
+        form = config.form(self.context.formats)
         stream = FileStream.open(found.path, form, config.encoding, config.framing())
         if stream.inode != found.inode:
             stream.close()
