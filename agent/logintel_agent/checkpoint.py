@@ -37,7 +37,7 @@ class Checkpoint:
         """Read what is there. `machine` identifies the host: on another one all streams get new ids and keep their
         cursors, since the old host may still be sending under the old ids. `hour`: the clock, hours since 1970, UTC.
         Raises Refused, OSError."""
-        self.watcher: Watcher | None = None
+        self._watcher: Watcher | None = None
         self._path = path
         self._machine = machine
         self._hour = hour
@@ -67,6 +67,10 @@ class Checkpoint:
             for (name, stream), mark in self._contents.marks.items()
             if name == source and mark.cursor is not None
         }
+
+    def marks(self) -> Mapping[Key, Mark]:
+        """The marks of all streams."""
+        return self._contents.marks
 
     def mark(self, source: str, stream: str) -> Mark | None:
         """Where the stream is; None when it was never seen, or has ended."""
@@ -104,6 +108,12 @@ class Checkpoint:
             if name == source:
                 self.waits(source, stream, 0)
 
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of each stream that is known, and from now on of each that goes on."""
+        self._watcher = watcher
+        for key in self._contents.marks:
+            self._tell(key, ended=False)
+
     async def save(self) -> None:
         """Make everything recorded so far durable; callers at the same time share one fsync.
 
@@ -132,8 +142,8 @@ class Checkpoint:
         os.close(self._fd)
 
     def _tell(self, key: Key, *, ended: bool) -> None:
-        if self.watcher is not None and (mark := self._contents.marks.get(key)) is not None:
-            self.watcher(*key, mark, self._contents.ledgers[key], ended)
+        if self._watcher is not None and (mark := self._contents.marks.get(key)) is not None:
+            self._watcher(*key, mark, self._contents.ledgers[key], ended)
 
     def _compacted(self) -> bytes:
         """A file that says the same in one line per stream."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from logintel.config.document import Document
+from logintel.config.document import Document, Key
 from logintel.config.problem import Problem, nearest
 from logintel.config.process import RedactionConfig
 from logintel.config.section import Choice, DataPath, Section, Setting, defaults, setting_of
@@ -19,6 +20,9 @@ from logintel.event import Json
 from logintel.source import SourceConfig
 from logintel_agent.dead_letters import DeadLettersSection
 
+#: Workers that `auto` makes at most: each has its own connections to the brokers.
+_AUTO: Final = 16
+
 
 class AgentSection(Section):
     """Keys of the agent itself."""
@@ -26,10 +30,18 @@ class AgentSection(Section):
     data_dir: Annotated[
         DataPath, Field(description="Directory of checkpoints and dead letters, relative to the data directory.")
     ] = Path("agent")
+    workers: Annotated[
+        Annotated[int, Field(ge=1, le=64)] | Literal["auto"],
+        Field(description="Processes that share the streams; auto: one for each CPU, at most 16."),
+    ] = 1
     redaction: Annotated[RedactionConfig, Field(default_factory=defaults, description="Redaction of all sources.")]
     dead_letters: Annotated[
         DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
     ]
+
+    def worker_count(self) -> int:
+        """How many worker processes; `auto` counts the CPUs that this process may use."""
+        return min(len(os.sched_getaffinity(0)), _AUTO) if self.workers == "auto" else self.workers
 
 
 class _BySourceType(Choice):
@@ -92,19 +104,24 @@ class AgentConfig(SharedConfig):
 
     @classmethod
     def problems(cls, document: Document) -> Iterator[Problem]:
-        """Two sources of one name: their ids, and with them their events, would be taken for one another."""
+        """What two sources cannot share: a name (their events would be taken for one another), an address, a pipe."""
         yield from super().problems(document)
         sources = document.value.get("sources")
-        first: dict[str, int] = {}
+        first: dict[str, Key] = {}
         for index, source in enumerate(sources if isinstance(sources, list) else []):
-            name = source.get("name") if isinstance(source, dict) else None
-            if not isinstance(name, str):
-                continue
-            if name in first:
-                place = document.place(("sources", first[name], "name"))
-                message = f"the name {name!r} is taken by the source at {place.file}:{place.line}: give another"
-                yield document.problem(("sources", index, "name"), message)
-            first.setdefault(name, index)
+            for key, what, remedy in _claims(source if isinstance(source, dict) else {}):
+                claimed: Key = ("sources", index, *key)
+                if what in first:
+                    place = document.place(first[what])
+                    message = f"{what} is taken by the source at {place.file}:{place.line}: {remedy}"
+                    yield document.problem(claimed, message)
+                first.setdefault(what, claimed)
+
+    def topics(self) -> list[str]:
+        """See SharedConfig. Who has sources sends to one topic, and its user need not see the others."""
+        from logintel.bus.topics import INGESTION  # noqa: PLC0415 - only who tries Kafka needs its client
+
+        return [INGESTION.name] if self.sources else super().topics()
 
     def plan(self) -> list[str]:
         """The sources that would be read."""
@@ -112,3 +129,14 @@ class AgentConfig(SharedConfig):
         if not lines and not (self.bus.kafka and "sources" not in self.model_fields_set):  # else it is a collector's
             lines = ["no sources"]
         return [*super().plan(), *lines]
+
+
+def _claims(source: dict[str, Json]) -> Iterator[tuple[Key, str, str]]:
+    """What a source has that no other may have: where it is written, what it is, and what to do when it is taken."""
+    if isinstance(name := source.get("name"), str):
+        yield ("name",), f"the name {name!r}", "give another"
+    if source.get("stdin") is True:
+        yield ("stdin",), "the standard input", "one source alone can read it"
+    listen = source.get("listen")
+    for place, address in enumerate(listen if isinstance(listen, list) else []):
+        yield ("listen", place), f"the address {address}", "choose another"

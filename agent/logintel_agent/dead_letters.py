@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -23,6 +23,7 @@ from logintel.locking import DirectoryLocked
 from logintel.size import Size
 from logintel_agent.dead_letter_files import DeadLetterFiles
 from logintel_agent.kept_letter import Kept, line_for
+from logintel_agent.outgoing import TOO_LONG
 
 #: Why the letter of a record that the bus never takes.
 REFUSED: Final = "refused_by_bus"
@@ -30,6 +31,8 @@ REFUSED: Final = "refused_by_bus"
 LETTERS: Final = "dead-letters"
 #: Seconds between tries to write on a disk that refuses.
 _PAUSE: Final = 1.0
+#: Seconds between looks for letters that are too old.
+EXPIRE_EVERY: Final = 600.0
 #: Letters that are known again when a crash has them come twice; more than can be on their way at once.
 _REMEMBERED: Final = 10_000
 _log = structlog.get_logger(__name__)
@@ -57,9 +60,12 @@ class Refusal(NamedTuple):
 
 
 class DeadLetters:
-    """The letters in `directory`; `count` are those of this run. Raises OSError when the directory cannot be used."""
+    """The letters in `directory`; `count` are those of this run. Raises OSError when the directory cannot be used.
 
-    def __init__(self, directory: Path, bounds: DeadLettersSection, config_version: str) -> None:
+    `config_version`: asked for the version in effect.
+    """
+
+    def __init__(self, directory: Path, bounds: DeadLettersSection, config_version: Callable[[], str]) -> None:
         self.count = 0
         self._files = DeadLetterFiles(directory, bounds.max_bytes, bounds.max_age)
         self._config_version = config_version
@@ -67,8 +73,8 @@ class DeadLetters:
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict(
             ((found.kept.letter.log_id, found.kept.letter.reason), None) for found in self._files.newest()
         )
-        with suppress(DirectoryLocked):
-            self._files.expire()
+        self._turn = asyncio.Lock()
+        self._expired = -EXPIRE_EVERY
 
     @property
     def directory(self) -> Path:
@@ -84,14 +90,21 @@ class DeadLetters:
         """Return when events of `stream` are on disk; a full disk is waited out. A known one is not kept again."""
         fresh = [kept for kept in self._letters(stream, refusals) if self._is_new(kept.letter)]
         lines = [line_for(kept) for kept in fresh]
-        while lines:
-            try:
-                await asyncio.to_thread(self._files.append, lines)
-                break
-            except (OSError, DirectoryLocked) as failure:
-                _log.error("dead_letter_not_saved", path=str(self.directory), reason=str(failure), retry_in=_PAUSE)
-                await asyncio.sleep(_PAUSE)
+        if lines:
+            async with self._turn:
+                await self._append(lines)
         self._remember(fresh)
+
+    async def expire(self) -> None:
+        """Drop what is too old. Call it as often as you like: it looks now and then."""
+        if time.monotonic() - self._expired < EXPIRE_EVERY:
+            return
+        self._expired = time.monotonic()
+        async with self._turn:
+            try:
+                await asyncio.to_thread(self._files.expire)
+            except (OSError, DirectoryLocked) as failure:
+                _log.warning("dead_letters_not_expired", reason=str(failure), effect="tried again later")
 
     def refused(self, stream: bytes, last: bytes) -> int:
         """How many records of `stream` up to seq `last` the bus has refused since this was last asked."""
@@ -102,11 +115,21 @@ class DeadLetters:
             self._refused[stream] = later
         return len(waiting) - len(later)
 
+    async def _append(self, lines: Sequence[bytes]) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._files.append, lines)
+                break
+            except (OSError, DirectoryLocked) as failure:
+                _log.error("dead_letter_not_saved", path=str(self.directory), reason=str(failure), retry_in=_PAUSE)
+                await asyncio.sleep(_PAUSE)
+
     def _letters(self, stream: bytes, refusals: Sequence[Refusal]) -> Iterator[Kept]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        version = self._config_version()
         for value, seq, stage, reason, error in refusals:
             log_id, source = _named(value, stream, seq)
-            letter = DeadLetter(log_id, stage, reason, error, 1, value, self._config_version, now)
+            letter = DeadLetter(log_id, stage, reason, error, 1, value, version, now)
             yield Kept(letter, source, stream, seq)
 
     def _is_new(self, letter: DeadLetter) -> bool:
@@ -116,9 +139,9 @@ class DeadLetters:
         for kept in fresh:
             letter = kept.letter
             self._known[letter.log_id, letter.reason] = None
-            _log.error(
-                "dead_letter", log_id=letter.log_id, source=kept.source, reason=letter.reason, error=letter.error
-            )
+            # Of what was cut the rest has gone on: nothing is missing at the collector but a part of one text.
+            say = _log.warning if letter.reason == TOO_LONG else _log.error
+            say("dead_letter", log_id=letter.log_id, source=kept.source, reason=letter.reason, error=letter.error)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         self.count += len(fresh)

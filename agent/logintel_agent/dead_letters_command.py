@@ -1,8 +1,8 @@
 """List, show, send once more or drop the dead letters that the agent has kept on this host.
 
 A dead letter is an event that could not go on, whole, with the reason. It works while the agent runs, and when it does
-not. `replay` sends what the bus has refused once more, under its own id, and takes a letter away when the bus has it;
-`drop` takes it away.
+not. `replay` sends events once more, under their own ids, from the stage that refused them, and takes a letter away
+when the bus has it; `drop` takes it away.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ def _list(letters: AgentLetters, places: Iterable[Place], *, as_json: bool) -> i
         sys.stdout.write(orjson.dumps(kept.as_json()).decode() + "\n" if as_json else _line(kept))
     if not as_json:
         counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        sys.stdout.write(f"{sum(reasons.values())} dead letters{': ' * bool(counts)}{counts}\n")
+        total = sum(reasons.values())
+        sys.stdout.write(f"{total} dead letter{'s' * (total != 1)}{': ' * bool(counts)}{counts}\n")
     for bound, count in sorted(letters.dropped.items()):
         sys.stderr.write(f"logintel: {count} more were dropped for agent.dead_letters.{bound}\n")
     if letters.damaged:
@@ -152,7 +153,7 @@ def _replay(letters: AgentLetters, places: Sequence[Place], config: AgentConfig,
         raise Misconfigured([Problem("", 0, "bus.kafka", message)])
     from logintel_agent.letter_replay import replay  # noqa: PLC0415 - loads Kafka's client
 
-    result = asyncio.run(replay(letters, places, config.bus.kafka))
+    result = asyncio.run(replay(letters, places, config))
     for kept, why_not in result.refused:
         sys.stderr.write(f"logintel: {kept.letter.log_id}: {kept.letter.reason}: {why_not}\n")
     _write(

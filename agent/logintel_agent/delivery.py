@@ -6,7 +6,8 @@ With each cursor goes what became of the events before it (logintel_agent.ledger
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,11 @@ class Delivery:
 
     `run` ends with the batches. Cancelling it is safe at any time: cursors only move behind acknowledged events, and
     what was sent but not acknowledged is sent again under the same ids.
+
+    read_events  events that the source handed over
+    moved        when something was acknowledged, or pulled after a time in which nothing waited (monotonic seconds)
+    dropped      events that the processing dropped, by reason
+    last_event   timestamp of the last event that was acknowledged
     """
 
     source: str
@@ -68,7 +74,13 @@ class Delivery:
     letters: DeadLetters
     processing: Processing | None = None
     committed: Committed | None = None
+    read_events: int = 0
     sent_events: int = 0
+    acknowledged_events: int = 0
+    moved: float = field(default_factory=time.monotonic)
+    last_event: str | None = None
+    dropped: Counter[str] = field(default_factory=Counter)
+    _sending: bool = False
     _sent: deque[_Sent] = field(default_factory=deque)
     _marks: dict[str, Mark] = field(default_factory=dict)
     _promised: set[str] = field(default_factory=set)
@@ -116,6 +128,16 @@ class Delivery:
             for stream, cursor in acknowledged.items():
                 await self.committed(stream, cursor)
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything was pulled that is not acknowledged, be it only news of a stream."""
+        return self._sending or bool(self._sent)
+
+    @property
+    def waiting_events(self) -> int:
+        """Events that were pulled and are not acknowledged."""
+        return sum(self._waiting.values())
+
     async def _wait(self, pulling: asyncio.Future[Batch]) -> None:
         """Until there is another batch to send (and room for it), or the oldest one sent is acknowledged."""
         waits: set[asyncio.Future[Batch] | asyncio.Future[None]] = {pulling} if len(self._sent) < DEPTH else set()
@@ -129,8 +151,13 @@ class Delivery:
             stream, mark, acknowledged, settled, ended = self._sent[0]
             acknowledged.result()
             self._sent.popleft()
+            self.moved = time.monotonic()
             if settled is not None:
                 settled = self._without_refused(bytes.fromhex(mark.id), settled)
+                self.acknowledged_events += settled.acknowledged
+                self.last_event = mark.stamp
+                if settled.dropped:
+                    self.dropped.update(settled.dropped)
                 self._wait_for(stream, -settled.read)
             self.checkpoint.record(self.source, stream, mark, settled)
             if ended:
@@ -154,6 +181,9 @@ class Delivery:
         self.checkpoint.waits(self.source, stream, waiting)
 
     async def _send(self, batch: Batch) -> None:
+        if not self._sent:
+            self.moved = time.monotonic()
+        self._sending = True
         mark = self._marks.get(batch.stream) or await self._first(batch)
         if not batch.events:
             self._promised.add(batch.stream)
@@ -170,6 +200,7 @@ class Delivery:
         acknowledged = _done()
         if out.records:
             acknowledged = asyncio.ensure_future(await self.producer.send(out.records, mark.partition))
+        self.read_events += settled.read
         self.sent_events += len(out.records)
         self._note(batch, out.mark, acknowledged, settled)
 
@@ -193,6 +224,7 @@ class Delivery:
             await self.letters.keep_all(stream, [_refusal(event, "process", error) for event in held])
 
     def _note(self, batch: Batch, mark: Mark, acknowledged: asyncio.Future[None], settled: Settled | None) -> None:
+        self._sending = False
         if batch.ended:
             self._marks.pop(batch.stream, None)
             self._promised.discard(batch.stream)

@@ -1,4 +1,4 @@
-"""Replaying letters: what the bus refused is sent once more, under its own id; a letter goes when the bus has it."""
+"""Replaying letters: each is sent once more, under its own id, and taken away when the bus has it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from aiokafka.errors import KafkaError
 from logintel.bus import Record, kafka_replay
 from logintel.bus.kafka_sender import Sender
 from logintel.bus.topics import INGESTION
-from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel_agent.agent_letters import AgentLetters, Place
-from logintel_agent.dead_letters import REFUSED
+from logintel_agent.config import AgentConfig
 from logintel_agent.kept_letter import Kept
-from logintel_agent.outgoing import TOO_LONG
+from logintel_agent.letter_reentry import Reentry, StaysHere
 
 #: Letters that are sent before they are taken away: what a kill has sent once more.
 _STEP: Final = 100
@@ -30,16 +29,18 @@ class Replayed:
     refused: list[tuple[Kept, str]] = field(default_factory=list)
 
 
-async def replay(letters: AgentLetters, places: Iterable[Place], kafka: KafkaBusConfig) -> Replayed:
+async def replay(letters: AgentLetters, places: Iterable[Place], config: AgentConfig) -> Replayed:
     """Send letters once more, one after the other. Raises Refused when the bus is away: the rest is still there."""
-    result = Replayed()
-    sender = Sender(kafka, INGESTION)
+    assert config.bus.kafka is not None
+    result, reentry = Replayed(), Reentry(config)
+    sender = Sender(config.bus.kafka, INGESTION)
     done: list[Place] = []
     try:
         for place in places:
-            why_not = _why_not(place.kept) or await _send(sender, place.kept)
-            if why_not:
-                result.refused.append((place.kept, why_not))
+            try:
+                await _send(sender, Record(reentry.value(place.kept), place.kept.stream, place.kept.seq))
+            except StaysHere as error:
+                result.refused.append((place.kept, str(error)))
                 continue
             done.append(place)
             result.sent += 1
@@ -52,24 +53,12 @@ async def replay(letters: AgentLetters, places: Iterable[Place], kafka: KafkaBus
     return result
 
 
-def _why_not(kept: Kept) -> str | None:
-    """Why a letter cannot go on from where it was refused; None: it can."""
-    letter = kept.letter
-    if letter.reason == REFUSED:
-        return None
-    if letter.reason == TOO_LONG:
-        return "the event was sent cut, under the same id; this is the whole, which the bus does not take"
-    return f"stage {letter.stage} held it back, so it must not leave this host: mend its rule; `show` has the text"
-
-
-async def _send(sender: Sender, kept: Kept) -> str | None:
-    """Why the bus does not take it; None: it has it. Raises Refused when the bus is away."""
-    record = Record(kept.letter.original, kept.stream, kept.seq)
+async def _send(sender: Sender, record: Record) -> None:
+    """Raises StaysHere when the bus does not take it, Refused when the bus is away."""
     try:
         await sender.send([kafka_replay.message(record)])
     except (TimeoutError, KafkaError) as error:
         if isinstance(error, KafkaError) and not error.retriable:
-            return f"the bus refuses it again: {type(error).__name__}: {error}"
+            raise StaysHere(f"the bus refuses it again: {type(error).__name__}: {error}") from error
         said = str(error) or "no answer in time"
         raise Refused(f"Kafka did not take it ({said}): what was not sent is still here; try again later") from error
-    return None

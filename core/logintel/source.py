@@ -8,7 +8,7 @@ from abc import ABC
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import structlog
 from pydantic import Field
@@ -19,12 +19,25 @@ from logintel.config.section import Section
 from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
 from logintel.identity import source_id
+from logintel.listeners import Listeners, Opener
+from logintel.share import Share
+from logintel.size import Size
 
 _log = structlog.get_logger(__name__)
 
 
 class InputExhausted(Exception):
     """Raised by `Source.idle` in a run that ends (`--once`): all there was has been read."""
+
+
+class SpoolConfig(Section):
+    """Room for what a source receives until it is delivered."""
+
+    max_bytes: Annotated[Size, Field(ge=1024 * 1024, description="Most bytes on disk, at least 1MiB.")] = Size("256MiB")
+    when_full: Annotated[
+        Literal["block", "drop_newest"],
+        Field(description="block: senders wait. drop_newest: what comes is dropped and counted until there is room."),
+    ] = "block"
 
 
 class SourceConfig(Section):
@@ -38,6 +51,9 @@ class SourceConfig(Section):
     environment: Annotated[str | None, Field(description="Environment, for example production.")] = None
     host: Annotated[str | None, Field(description="Host name put on the events; the agent's own by default.")] = None
     tags: Annotated[tuple[str, ...], Field(description="Tags put on every event of this source.")] = ()
+    spool: SpoolConfig = Field(
+        default_factory=SpoolConfig, description="Room for what is received until it is delivered."
+    )
     process: Annotated[ProcessConfig | None, Field(description="What is done to the events before they are sent.")] = (
         None
     )
@@ -53,6 +69,8 @@ class SourceContext:
     own      directory that the agent itself writes to: reading files of it would feed on itself
     report   tells a person what cannot be read, in one line: what, why, what to do; it fails a run that ends
     notice   tells a person what was left out on purpose
+    listeners  keep sockets open while a source is started again; None: nothing does
+    share    what of a source that is `split` is this worker's; None: all
     """
 
     once: bool = False
@@ -61,6 +79,8 @@ class SourceContext:
     own: str | None = None
     report: Callable[[str], None] = lambda text: _log.error("input_refused", reason=text)
     notice: Callable[[str], None] = lambda text: _log.warning("input_skipped", reason=text)
+    listeners: Listeners | None = None
+    share: Share | None = None
 
 
 ConfigClass: TypeAlias = type[SourceConfig]
@@ -79,6 +99,8 @@ class Source(ABC):
     Config: ClassVar[ConfigClass] = SourceConfig
     #: Whether two hosts running this source read different things: then the host is part of the source's id.
     host_local: ClassVar[bool] = True
+    #: Whether several workers may run `batches` at the same time, each reading what `context.share` says is its own.
+    split: ClassVar[bool] = False
 
     def __init__(self, config: Any, context: SourceContext) -> None:
         self.config = config
@@ -89,7 +111,8 @@ class Source(ABC):
         raise NotImplementedError
 
     async def serve(self, accept: Accept) -> None:
-        """Receive events and `await accept(events)` before answering their sender. Runs until cancelled."""
+        """Receive events and `await accept(events)` before answering their sender. Runs until cancelled, or returns
+        when no more will come (see `ends`)."""
         raise NotImplementedError
 
     async def committed(self, stream: str, cursor: Cursor) -> None:  # noqa: B027 - a hook that most sources do not need
@@ -101,6 +124,11 @@ class Source(ABC):
             raise InputExhausted
         await asyncio.sleep(seconds)
 
+    def listening(self) -> Mapping[str, Opener]:
+        """What it listens on, by a name of the socket; `serve` uses `context.listeners` with the same. A reload opens
+        what is new before it stops anything. Raises Refused: it cannot be listened on so."""
+        return {}
+
     def replayable(self) -> bool:
         """Whether this source reads by itself: the agent then runs `batches`."""
         return type(self).batches is not Source.batches
@@ -108,6 +136,10 @@ class Source(ABC):
     def pushed(self) -> bool:
         """Whether this source is sent to: the agent then runs `serve`, and keeps what it accepts in a spool."""
         return type(self).serve is not Source.serve
+
+    def ends(self) -> bool:
+        """Whether `serve` returns by itself, as with a pipe: a run that ends (`--once`) then waits for it."""
+        return False
 
 
 def envelope(config: SourceConfig, installation: str, *, host_local: bool) -> Envelope:

@@ -179,7 +179,7 @@ class Embedded:
 
     def _letters(self) -> DeadLetters:
         directory = self.config.agent.data_dir / "worker-0" / LETTERS
-        return DeadLetters(directory, self.config.agent.dead_letters, config_version(self.config))
+        return DeadLetters(directory, self.config.agent.dead_letters, lambda: config_version(self.config))
 
     def _rules(self) -> list[Rule]:
         if self.config.rules_dir is None:

@@ -50,7 +50,7 @@ def fresh_pages() -> None:
 
 
 def letters_in(directory: Path) -> DeadLetters:
-    return DeadLetters(directory / "worker-0" / LETTERS, DeadLettersSection(), "c0ffee")
+    return DeadLetters(directory / "worker-0" / LETTERS, DeadLettersSection(), lambda: "c0ffee")
 
 
 class Run:

@@ -15,15 +15,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from logintel.bus import Record
+from logintel.config.load import load
 from logintel.duration import Duration
 from logintel.encoder import Encoder
 from logintel.event import Envelope, Event
 from logintel.identity import identify
 from logintel.main import main
 from logintel.size import Size
+from logintel_agent.config import AgentConfig
 from logintel_agent.dead_letter_files import DeadLetterFiles
 from logintel_agent.dead_letters import LETTERS, DeadLetters, DeadLettersSection, Refusal
 from logintel_agent.kept_letter import Kept
+from logintel_agent.letter_reentry import Reentry, StaysHere
 
 STREAM = b"s" * 16
 ENCODER = Encoder(Envelope("6f1d5c2e-8a0b-5f4e-9c57-1f0e6c6f6769", {"source": "shop"}))
@@ -39,7 +42,9 @@ def records(count: int, fill: str = "") -> list[Record]:
 
 
 def letters(directory: Path, max_bytes: str = "1MiB", max_age: str = "30d") -> DeadLetters:
-    return DeadLetters(directory, DeadLettersSection(max_bytes=Size(max_bytes), max_age=Duration(max_age)), "c0ffee")
+    return DeadLetters(
+        directory, DeadLettersSection(max_bytes=Size(max_bytes), max_age=Duration(max_age)), lambda: "c0ffee"
+    )
 
 
 def keep(into: DeadLetters, refused: Iterable[Record]) -> None:
@@ -99,20 +104,33 @@ def test_the_oldest_make_room_and_that_is_counted_and_said(tmp_path: Path) -> No
     assert sum(log["letters"] for log in said) == 100 - len(held) == said[-1]["total"]
 
 
+def test_two_partitions_may_refuse_at_the_same_time(tmp_path: Path) -> None:
+    into = letters(tmp_path)
+
+    async def run() -> None:
+        await asyncio.gather(*(into.keep(record, ERROR) for record in records(20)))
+
+    with capture_logs() as logs:
+        asyncio.run(run())
+    assert sorted(found.seq for found in kept(tmp_path)) == [record.seq for record in records(20)]
+    assert {log["event"] for log in logs} == {"dead_letter"}
+
+
 def test_one_that_is_larger_than_all_the_room_is_counted(tmp_path: Path) -> None:
     keep(letters(tmp_path, "64KiB"), [records(1, "x" * 100_000)[0], records(2)[1]])
     assert len(kept(tmp_path)) == 1
     assert files(tmp_path).dropped() == {"max_bytes": 1}
 
 
-def test_the_old_go_when_the_agent_starts_and_when_others_come(tmp_path: Path) -> None:
+def test_the_old_go_now_and_then_and_when_others_come(tmp_path: Path) -> None:
     first, second, third = records(3)
     keep(letters(tmp_path, max_age="1h"), [first])
     for segment in files(tmp_path).segments():
         os.utime(segment, (time.time() - 3700,) * 2)
-    letters(tmp_path, max_age="2h")
+    asyncio.run(letters(tmp_path, max_age="2h").expire())
     assert len(kept(tmp_path)) == 1
     started = letters(tmp_path, max_age="1h")
+    asyncio.run(started.expire())
     assert kept(tmp_path) == []
     keep(started, [second])
     for segment in files(tmp_path).segments():
@@ -147,10 +165,11 @@ def room(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 def said(_logger, _method, log):
     print(log["event"])
-    room(resource.RLIM_INFINITY)
+    if log["event"] == "dead_letter_not_saved":
+        room(resource.RLIM_INFINITY)
     raise structlog.DropEvent
 structlog.configure(processors=[said])
-letters = DeadLetters(Path(sys.argv[1]), DeadLettersSection(), "")
+letters = DeadLetters(Path(sys.argv[1]), DeadLettersSection(), lambda: "")
 async def run():
     room(700)
     for n in range(3):
@@ -205,7 +224,7 @@ def test_the_list_names_reasons_and_never_content(command: Callable[..., tuple[i
     ]
     assert lines[3] == "3 dead letters: 2 refused_by_bus, 1 too_long"
     assert "event 0" not in out
-    assert command("list", "--source", "mail")[1].splitlines()[-1] == "1 dead letters: 1 too_long"
+    assert command("list", "--source", "mail")[1].splitlines()[-1] == "1 dead letter: 1 too_long"
     chosen = [json.loads(line) for line in command("list", "--reason", "refused_by_bus", "--json")[1].splitlines()]
     assert [letter["source"] for letter in chosen] == ["shop", "shop"]
 
@@ -251,3 +270,45 @@ def test_nothing_is_dropped_or_sent_that_nobody_named(command: Callable[..., tup
     assert code == 2
     assert "bus.kafka: is missing: name the agent's configuration with --config" in err
     assert len(command("list")[1].splitlines()) == 4
+
+
+SECRET = "hunter2-hunter2"
+HELD = {"pattern": "password=([a-z0-9-]+)", "group": 1, "name": "password"}
+
+
+def reentry(tmp_path: Path, sources: list[dict[str, object]], **redaction: object) -> Reentry:
+    """What may go on by a configuration with these sources."""
+    path = tmp_path / "agent.yaml"
+    path.write_text(json.dumps({"agent": {"redaction": redaction}, "sources": sources}))
+    return Reentry(load(AgentConfig, path, tmp_path))
+
+
+def held_back(tmp_path: Path) -> Kept:
+    """A letter of an event with a secret, which redaction did not get to the end of."""
+    place = tmp_path / LETTERS
+    (record,) = records(1, f"password={SECRET}")
+    refusal = Refusal(record.value, record.seq, "process", "redaction_overrun", "it took too long")
+    asyncio.run(letters(place).keep_all(STREAM, [refusal]))
+    return kept(place)[0]
+
+
+def test_what_redaction_held_back_goes_on_redacted(tmp_path: Path) -> None:
+    letter = held_back(tmp_path)
+    shop: dict[str, object] = {"name": "shop", "type": "application", "paths": ["/dev/null"]}
+    value = reentry(tmp_path, [{**shop, "process": {"redact": [HELD]}}]).value(letter)
+    assert SECRET.encode() not in value
+    assert json.loads(value)["log_id"] == letter.letter.log_id
+    assert b"event 0 password=" in value
+    assert SECRET.encode() not in reentry(tmp_path, [shop], rules=[HELD]).value(letter)
+
+
+def test_what_cannot_be_redacted_now_stays_here(tmp_path: Path) -> None:
+    letter = held_back(tmp_path)
+    shop: dict[str, object] = {"name": "shop", "type": "application", "paths": ["/dev/null"]}
+    with pytest.raises(StaysHere, match="no redaction rule is configured for source shop any more"):
+        reentry(tmp_path, [shop]).value(letter)
+    with pytest.raises(StaysHere, match="the configuration has no source shop"):
+        reentry(tmp_path, [{**shop, "name": "mail"}], rules=[HELD]).value(letter)
+    endless = {"name": "endless", "pattern": "([a-z0-9= -]+)+!"}
+    with pytest.raises(StaysHere, match="held back again"):
+        reentry(tmp_path, [shop], rules=[endless], budget="1ms").value(letter)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from logintel.bus import Record
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_lane import SCHEMA_HEADER
-from logintel.bus.kafka_sender import Message
 
 #: On log-ingestion its value is the seq; on log-processing it is there, and empty.
 HEADER: Final = "replay"

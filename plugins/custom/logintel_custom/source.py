@@ -48,6 +48,7 @@ class CustomSource(Source):
     """Log files of any format, described in the configuration alone."""
 
     type = "custom"
+    split = True
     Config = CustomConfig
     config: CustomConfig
 
