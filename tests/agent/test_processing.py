@@ -251,7 +251,7 @@ async def batches(count: int, size: int) -> AsyncGenerator[Batch, None]:
 def delivered(tmp_path: Path, work: Processing, count: int, size: int) -> tuple[Bus, float]:
     """What the bus got of batches, and the seconds that it took."""
     bus = Bus()
-    letters = DeadLetters(tmp_path / "letters", DeadLettersSection(), "")
+    letters = DeadLetters(tmp_path / "letters", DeadLettersSection(), lambda: "")
     checkpoint = Checkpoint(tmp_path / "checkpoint", "machine")
 
     async def run() -> float:
@@ -294,7 +294,7 @@ def test_what_redaction_holds_back_is_kept_on_this_host(tmp_path: Path) -> None:
         yield Batch([Event("a" * 100), Event("!")], 1, "s")
 
     bus = Bus()
-    letters = DeadLetters(tmp_path / "letters", DeadLettersSection(), "")
+    letters = DeadLetters(tmp_path / "letters", DeadLettersSection(), lambda: "")
     checkpoint = Checkpoint(tmp_path / "checkpoint", "machine")
     asyncio.run(Delivery("shop", ENVELOPE, checkpoint, bus, letters, work).run(one()))
     checkpoint.close()
