@@ -152,7 +152,8 @@ class Delivery:
             self._sent.popleft()
             self.moved = time.monotonic()
             if settled is not None:
-                settled = self._without_refused(bytes.fromhex(mark.id), settled)
+                # The bus counts as delivered also what it refused and we have kept.
+                settled = settled.refused(REFUSED, self.letters.refused(bytes.fromhex(mark.id), settled.last))
                 self.acknowledged_events += settled.acknowledged
                 self.last_event = mark.stamp
                 if settled.dropped:
@@ -164,16 +165,6 @@ class Delivery:
                 self._waiting.pop(stream, None)
             else:
                 self._acknowledged[stream] = mark.cursor
-
-    def _without_refused(self, stream: bytes, settled: Settled) -> Settled:
-        """The bus counts as delivered also what it refused and we have kept."""
-        refused = self.letters.refused(stream, settled.last)
-        if not refused:
-            return settled
-        return settled._replace(
-            acknowledged=settled.acknowledged - refused,
-            dead_letters={**settled.dead_letters, REFUSED: refused},
-        )
 
     def _wait_for(self, stream: str, events: int) -> None:
         waiting = self._waiting[stream] = self._waiting.get(stream, 0) + events
