@@ -99,6 +99,12 @@ class AgentConfig(SharedConfig):
                     yield document.problem(claimed, message)
                 first.setdefault(what, claimed)
 
+    def topics(self) -> list[str]:
+        """See SharedConfig. Who has sources sends to one topic, and its user need not see the others."""
+        from logintel.bus.topics import INGESTION  # noqa: PLC0415 - only who tries Kafka needs its client
+
+        return [INGESTION.name] if self.sources else super().topics()
+
     def plan(self) -> list[str]:
         """The sources that would be read."""
         lines = [f"source {source.name}: {source.type}" for source in self.sources]

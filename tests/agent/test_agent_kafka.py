@@ -13,6 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from bus_topic import until
+from fault_proxy import proxied
+
 from logintel.bus.kafka_consumer import GroupConsumer
 from logintel.bus.topics import INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
@@ -100,6 +103,38 @@ def delivered(checkpoint: Path) -> int:
     """Events that the checkpoint knows to be on the bus."""
     text = checkpoint.read_text() if checkpoint.exists() else ""
     return max(map(int, re.findall(r'"count":(\d+)', text)), default=0)
+
+
+def test_complaint_7_stopped_while_the_broker_takes_nothing_it_ends_and_sends_the_rest_next_time(
+    tmp_path: Path, kafka: str
+) -> None:
+    """aio-libs/aiokafka #1101, rsyslog #4111: a stop hung, or threw away what was on its way."""
+    lines = 60_000
+    config = written(tmp_path, kafka, lines)
+    asyncio.run(stopped_in_mid_flow(config, kafka))
+    words = command("--config", str(config), "--data", str(tmp_path / "data"), "--once", "--json")
+    last = subprocess.run(words, capture_output=True, check=True)
+    assert json.loads(last.stdout)["events_sent"] > 0, "it was not stopped in mid-flow"
+    tag = (tmp_path / "tag").read_text()
+    found = asyncio.run(arrived(kafka, tag, lines))
+    assert {message for message, _, _ in found} == {f"{tag} request {n}" for n in range(lines)}
+    assert len(set(found)) == lines  # one id and one partition a message
+
+
+async def stopped_in_mid_flow(config: Path, kafka: str) -> None:
+    """Run the agent behind a proxy that takes nothing any more when it is told to stop."""
+    directly = config.read_text()
+    async with proxied(kafka) as proxy:
+        config.write_text(directly.replace(kafka, proxy.address))
+        proxy.rate = 1_000_000
+        words = command("--config", str(config), "--data", str(config.parent / "data"))
+        running = await asyncio.create_subprocess_exec(*words, stderr=subprocess.DEVNULL)
+        await until(lambda: proxy.produced > 100_000)
+        proxy.stall()
+        running.terminate()
+        async with asyncio.timeout(40):
+            assert await running.wait() == 0
+    config.write_text(directly)
 
 
 def test_a_signal_ends_it_in_time_while_the_broker_is_away(tmp_path: Path) -> None:

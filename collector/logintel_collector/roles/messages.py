@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 from logintel.bus import Record
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_consumer import Consumed
 from logintel.dead_letter import DeadLetter, encoded
 from logintel.event import decode
 from logintel.identity import STREAM_ID_BYTES, named_id, seq_of
 from logintel_collector.document import Document
 
-#: key, value, headers
-Message: TypeAlias = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 _SCHEMA: Final = ("schema", b"1")
 #: Places of the headers of a message of log-processing.
 LOG_ID, DAY = 0, 1

@@ -14,13 +14,13 @@ from typing import Final, NamedTuple
 from aiokafka import TopicPartition
 
 from logintel.bus import Record
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_consumer import Consumed
 from logintel.bus.topics import DEAD_LETTERS, INGESTION, POSITIONS, PROCESSING
 from logintel.config.shared import KafkaBusConfig
 from logintel_collector.fitting import fitted
 from logintel_collector.processor import Account, Processor
 from logintel_collector.roles.messages import (
-    Message,
     dead_letters_out,
     document_out,
     identified,
