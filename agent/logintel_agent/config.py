@@ -34,7 +34,9 @@ class AgentSection(Section):
         Annotated[int, Field(ge=1, le=64)] | Literal["auto"],
         Field(description="Processes that share the streams; auto: one for each CPU, at most 16."),
     ] = 1
-    redaction: Annotated[RedactionConfig, Field(default_factory=defaults, description="Redaction of all sources.")]
+    redaction: Annotated[
+        RedactionConfig, Field(default_factory=defaults, description="What is redacted of all sources.")
+    ]
     dead_letters: Annotated[
         DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
     ]

@@ -57,17 +57,25 @@ _PLACEHOLDER: Final = re.compile(
 )
 #: Nothing but what stands between values.
 _PUNCTUATION: Final = frozenset(" ,:;{}[]()\\\"'=")
+#: What stands under the mere name "token" and is one.
+_TOKEN: Final = re.compile(r"[\w.~+/=:%-]{8,}", re.ASCII)
 _ESCAPING: Final = re.compile(r"\\+(?=[\"'\\])")
 
 
 def _credentials(text: str) -> Iterator[Found]:
-    for match in _CREDENTIAL.finditer(text):
+    """A value is searched for names as well: in `password: "token": "x"` the secret is not the word "token"."""
+    place = done = 0
+    while match := _CREDENTIAL.search(text, place):
         kind = next((kind for kind in ("quoted", "bare", "element") if match[kind]), None)
-        if kind is None:
+        if kind is None:  # a receipt
+            place = match.end()
             continue
-        secret = _secret(match["name"] or "", match[kind])
+        start, end = match.span(kind)
+        place = start
+        secret = _secret(match["name"] or "", match[kind]) if end > done else None
         if secret:
-            yield Found(*match.span(kind), secret)
+            yield Found(start, end, secret) if start >= done else Found(done, end, text[done:end])
+            done = end
 
 
 def _secret(name: str, value: str) -> str | None:
@@ -77,7 +85,7 @@ def _secret(name: str, value: str) -> str | None:
     name = name.lower()
     if name.endswith("pwd") and (value[0] in "/~" or value[1:3] == ":\\"):
         return None  # the working directory
-    if name == "token" and (len(value) < 8 or not any(map(str.isdigit, value))):
+    if name == "token" and not (_TOKEN.fullmatch(value) and any(map(str.isdigit, value))):
         return None  # what a parser met
     if name == "pass" and value.isdigit() and len(value) < 4:
         return None  # a count
@@ -93,7 +101,7 @@ def _under(name: str, value: str) -> Found | None:
     return Found(0, len(value), secret) if secret else None
 
 
-_SCHEMES: Final = r"(?i:bearer|basic|token|apikey|negotiate|ntlm|splunk|key|aws4-hmac-sha256)"
+_SCHEMES: Final = r"(?i:bearer|basic|token|apikey|negotiate|ntlm|splunk|key)"
 _FIELD: Final = r"(?i:authorization)[\\\"']{0,40}[ \t]{0,16}(?:=>|[=:])[ \t]{0,16}[\[{]?[\\\"']{0,40}"
 _SPACE: Final = r"(?:[ \t]++|%20|\+)"
 _WITH_SCHEME: Final = re.compile(rf"(?:{_SCHEMES}{_SPACE})?", re.ASCII)
@@ -126,6 +134,25 @@ def _not_of_port(text: str) -> str | None:
 
 
 _AUTHORIZATION: Final = screened("authorization")
+_PAIRS: Final = re.compile(
+    rf"{_FIELD}(?i:digest|oauth|hawk|mac|aws4-hmac-sha256)[ \t]++"
+    r"(?:[\w-]{1,30}=(?:\\{0,9}\"[^\"\n]*+\"|[^\s,\"\\]++)(?:,[ \t]*+)?)++",
+    re.ASCII,
+)
+#: Of pairs: what only who knows the secret can say.
+_PROOF: Final = re.compile(
+    r"(?i:\b(?:response|c?nonce|opaque|mac|hash|\w{0,20}signature|oauth_\w{1,20}))=\\{0,9}\"?(?P<secret>[^\s,\"\\]++)",
+    re.ASCII,
+)
+
+
+def _pairs(text: str) -> Iterator[Found]:
+    for match in _PAIRS.finditer(text):
+        for proof in _PROOF.finditer(text, *match.span()):
+            if not is_receipt(proof["secret"]):
+                yield Found(*proof.span("secret"), proof["secret"])
+
+
 #: What follows a name where it is followed by a value: this keeps prose from being looked at further.
 _BEHIND: Final = rf"(?:[\w.-]{{0,40}}{_GAP}(?:[=:'>]|%3[ad])|[\w.-]{{0,40}}[ \t][^<>\n]{{0,100}}>"
 _OPTION: Final = r"(?:(?:w(?:or)?d|phrase)?(?:(?<=-pass)|(?<=-passwd)|(?<=-password)|(?<=-passphrase)))"
@@ -135,25 +162,21 @@ _KEYS: Final = "|".join(
 )
 
 CREDENTIALS: Final[tuple[Rule, ...]] = (
-    # RFC 9110, 11.4: a scheme and its credentials; then schemes whose credentials are pairs; then no scheme.
-    pattern_rule(
-        "authorization",
-        rf"{_FIELD}{_SCHEMES}{_SPACE}(?P<secret>(?:[^\s\"'\\,;\]}}]|,[ ]?(?=\w{{1,30}}=))++)",
-        _AUTHORIZATION,
-    )._replace(under=_under_authorization),
-    pattern_rule(
-        "authorization",
-        rf"{_FIELD}(?i:digest|oauth|hawk|mac)[ \t]++"
-        r"(?P<secret>(?:[\w-]{1,30}=(?:\\{0,9}\"[^\"\n]*+\"|[^\s,\"\\]++)(?:,[ \t]*+)?)++)",
-        _AUTHORIZATION,
-    ),
-    pattern_rule("authorization", rf"{_FIELD}(?P<secret>[^\s\"'\\,;\]}}]{{8,}}+)", _AUTHORIZATION, _with_digit),
+    # RFC 6750 and 7617, wherever they stand; the rest only in its field.
     pattern_rule(
         "authorization", r"(?i:bearer)(?:[ \t]++|%20)(?P<secret>[\w.~+/=-]{12,})", screened("bearer"), _with_digit
     ),
     pattern_rule(
         "authorization", r"(?i:basic)(?:[ \t]++|%20)(?P<secret>[\w+/-]{6,}={0,2})", screened("basic"), _of_basic
     ),
+    # RFC 9110, 11.4: a scheme and its credentials; then schemes whose credentials are pairs; then no scheme.
+    pattern_rule(
+        "authorization",
+        rf"{_FIELD}(?:{_SCHEMES}{_SPACE}){{1,4}}(?P<secret>(?:[^\s\"'\\,;\]}}]|,[ ]?(?=\w{{1,30}}=))++)",
+        _AUTHORIZATION,
+    )._replace(under=_under_authorization),
+    Rule("authorization", _pairs, _AUTHORIZATION),
+    pattern_rule("authorization", rf"{_FIELD}(?P<secret>[^\s\"'\\,;\]}}]{{8,}}+)", _AUTHORIZATION, _with_digit),
     # RFC 3986, 3.2.1: `user:password@`; a password may hold what should have been escaped.
     pattern_rule(
         "url_password",
