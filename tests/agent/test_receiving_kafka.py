@@ -51,12 +51,18 @@ class Host:
         summary: dict[str, Any] = json.loads(done.stdout)
         return summary
 
+    @property
+    def spool(self) -> Path:
+        return self.directory / "data" / "agent" / "worker-0" / "spool" / "net"
+
+    def spooled_bytes(self) -> int:
+        """Bytes in the spool."""
+        return sum(path.stat().st_size for path in self.spool.glob("*.seg"))
+
     def spooled(self) -> list[str]:
         """What is in the spool, delivered or not."""
-        directory = self.directory / "data" / "agent" / "worker-0" / "spool" / "net"
-        if not directory.exists():
-            return []
-        return [spool_event.decode(payload).raw for segment in segments_in(directory) for _, payload in read(segment)]
+        entries = [entry for segment in segments_in(self.spool) for entry in read(segment)]
+        return [spool_event.decode(payload).raw for _, payload in entries]
 
 
 async def _arrived(kafka: str, tag: str, count: int) -> list[tuple[str, str]]:

@@ -1,4 +1,8 @@
-"""The spool: what was accepted is delivered, under a position that no other event ever has."""
+"""The spool: what was accepted is delivered, under a position that no other event ever has.
+
+Complaints that users have of peers' disk buffers, answered here: 14, damage makes them stuck or crash for ever; 15, emptying
+one takes more memory than the outage did; 21, they drop by default.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +90,7 @@ def test_what_was_not_delivered_comes_again_at_the_same_positions_and_what_was_d
     asyncio.run(run())
 
 
-def test_a_stream_ends_only_after_its_segment_is_gone(tmp_path: Path) -> None:
+def test_complaint_14_a_stream_ends_only_after_its_segment_is_gone(tmp_path: Path) -> None:
     async def run() -> None:
         spool = Spool(tmp_path, 8 * 10_000)
         for start in range(0, 400, 20):
@@ -215,7 +219,7 @@ def test_many_senders_share_few_syncs(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_damaged_spool_delivers_the_rest_and_counts_the_loss(tmp_path: Path) -> None:
+def test_complaint_14_a_damaged_spool_delivers_the_rest_and_counts_the_loss(tmp_path: Path) -> None:
     async def run() -> None:
         spool = Spool(tmp_path, 100 * MIB)
         await spool.accept(events(0, 100))

@@ -6,10 +6,12 @@ import asyncio
 import socket
 from pathlib import Path
 
-from receiver import Receiver
+from receiver import FORMATS, READING, Receiver
 from structlog.testing import capture_logs
 
 from logintel.inputs.sockets import MAX_RECORD
+from logintel.inputs.sockets.datagrams import BUFFER, DatagramListener
+from logintel.inputs.sockets.handover import Handover
 
 LINE = "<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8"
 
@@ -88,6 +90,27 @@ def test_what_the_kernel_drops_is_counted_and_told() -> None:
     (told, *_) = [log for log in logs if log["event"] == "datagrams_dropped"]
     assert told["log_level"] == "error"
     assert "rmem_max" in told["reason"]
+
+
+def test_the_kernel_is_asked_for_a_large_buffer_and_a_small_one_is_told() -> None:
+    async def run() -> int:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+            bound.setblocking(False)
+            bound.bind(("127.0.0.1", 0))
+            running = asyncio.create_task(
+                DatagramListener(bound, Handover(FORMATS.create("plain"), lambda: READING, receiver.accept)).run()
+            )
+            await asyncio.sleep(0)
+            running.cancel()
+            await asyncio.wait([running])
+            return bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+
+    receiver = Receiver("udp://127.0.0.1:0")
+    allowed = int(Path("/proc/sys/net/core/rmem_max").read_text("ascii"))
+    with capture_logs() as logs:
+        given = asyncio.run(run())
+    assert given >= min(BUFFER, allowed)
+    assert [log["event"] for log in logs] == (["receive_buffer_small"] if given < BUFFER else [])
 
 
 def test_datagrams_that_have_arrived_when_it_is_stopped_are_kept() -> None:

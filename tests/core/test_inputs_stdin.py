@@ -103,17 +103,24 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def test_what_was_read_when_it_is_stopped_is_kept(pipe: Pipe) -> None:
+def test_a_stop_takes_what_was_read_and_what_is_in_the_pipe(pipe: Pipe) -> None:
     async def run() -> None:
         running = asyncio.create_task(pipe.input.run())
-        os.write(pipe.end, b"2026-11-22 10:00:00 INFO one\n2026-11-22 10:00:01 INFO two\nthree")
+        pipe.disk.clear()
+        os.write(pipe.end, b"2026-11-22 10:00:00 INFO one\n2026-11-22 10:00:01 INFO two\n")
         await pipe.until(1)
+        os.write(pipe.end, b"three\n2026-11-22 10:00:02 INFO last, without line end")
+        pipe.disk.set()
         running.cancel()
         await asyncio.wait([running])
         os.close(pipe.end)
 
     asyncio.run(run())
-    assert pipe.texts == ["2026-11-22 10:00:00 INFO one", "2026-11-22 10:00:01 INFO two\nthree"]
+    assert pipe.texts == [
+        "2026-11-22 10:00:00 INFO one",
+        "2026-11-22 10:00:01 INFO two\nthree",
+        "2026-11-22 10:00:02 INFO last, without line end",
+    ]
 
 
 def test_a_line_over_the_limit_comes_in_marked_pieces(pipe: Pipe) -> None:

@@ -7,6 +7,7 @@ Brokers tell clients where to connect, so in what the broker answers its port is
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
@@ -15,6 +16,8 @@ from typing import NamedTuple
 
 HOST = b"127.0.0.1"
 PRODUCE = 0
+#: Bytes after which a reader would pause, and later resume, of itself.
+UNLIMITED = 2**30
 
 
 @dataclass
@@ -49,14 +52,27 @@ class FaultProxy:
 
     @property
     def connections(self) -> int:
-        """Sockets of clients at the proxy that no client has closed (proc(5), tcp: field 4 a state, field 10 the inode)."""
+        """Connections to the proxy that no client has closed."""
+        return sum(row[9] != "0" for row in self._clients())
+
+    @property
+    def stuck(self) -> int:
+        """Bytes that clients have sent and the proxy's side has no room for."""
+        return sum(int(row[4].partition(":")[0], 16) for row in self._clients())
+
+    def _clients(self) -> list[list[str]]:
+        """Their sockets, as proc(5) lists them: field 2 the other end, 4 the queues, 9 the inode, 0 for one closed."""
         with open("/proc/net/tcp", encoding="ascii") as table:
             rows = [line.split() for line in table.readlines()[1:]]
-        return sum(row[2].endswith(f":{self.port:04X}") and row[9] != "0" for row in rows)
+        return [row for row in rows if row[2].endswith(f":{self.port:04X}")]
 
     async def listen(self) -> None:
-        """Take connections (again)."""
-        self._server = await asyncio.start_server(self._accept, HOST.decode(), self.port)
+        """Take connections (again). Little fits into them, so that a stall is felt at once."""
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listening.bind((HOST.decode(), self.port))
+        self._server = await asyncio.start_server(self._accept, sock=listening, limit=UNLIMITED)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
@@ -80,10 +96,16 @@ class FaultProxy:
         self._connections.clear()
 
     def stall(self) -> None:
+        """Read nothing more, in the midst of whatever it is."""
         self.flowing.clear()
+        for writer in self._connections:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
 
     def flow(self) -> None:
         self.flowing.set()
+        for writer in self._connections:
+            if not writer.is_closing():
+                writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -93,9 +115,11 @@ class FaultProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
+        if not self.flowing.is_set():
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
         await self.flowing.wait()
         try:
-            their_reader, their_writer = await asyncio.open_connection(HOST.decode(), self.upstream)
+            their_reader, their_writer = await asyncio.open_connection(HOST.decode(), self.upstream, limit=UNLIMITED)
         except OSError:
             writer.transport.abort()
             return

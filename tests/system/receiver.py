@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from logintel.batch import Full
 from logintel.event import Event
 from logintel.formats import Reading
 from logintel.hooks import load_plugins
 from logintel.inputs.sockets import ListenConfig, SocketInput
+from logintel.refused import Refused
 
 FORMATS = load_plugins().formats
 READING = Reading(UTC, datetime(2026, 11, 22, tzinfo=UTC))
@@ -75,3 +78,18 @@ async def send_tcp(port: int, data: bytes) -> None:
     await writer.drain()
     writer.close()
     await writer.wait_closed()
+
+
+async def nothing() -> None:
+    """A client that sends nothing."""
+
+
+def refused(address: str, *parts: str) -> None:
+    """The address cannot be had, and the message says so."""
+    with pytest.raises(ExceptionGroup) as raised:
+        Receiver(address).serve(nothing)
+    (error,) = raised.value.exceptions
+    assert isinstance(error, Refused)
+    assert str(error).startswith(f"cannot listen on {address}: ")
+    for part in parts:
+        assert part in str(error)

@@ -156,10 +156,11 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     sending = producer._sender.sender_task  # noqa: SLF001
     if sending is not None:
         sending.cancel()
-    writers = [connection._writer for connection in producer.client._conns.values()]  # noqa: SLF001
+    open_ = [(each._closed_fut, each._writer) for each in producer.client._conns.values()]  # noqa: SLF001
     await bounded(producer.client.close())
-    for writer in filter(None, writers):
-        writer.transport.abort()  # a peer that takes nothing would keep what was written in memory for ever
+    for closed, writer in open_:
+        if writer is not None and (closed.cancelled() or not closed.done()):
+            writer.transport.abort()  # a peer that takes nothing would keep what was written in memory for ever
     metadata = producer.client._md_update_fut  # noqa: SLF001
     if metadata is not None:
         metadata.cancel()

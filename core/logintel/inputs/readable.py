@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
+
+
+def held(fd: int) -> int:
+    """Bytes that the kernel has for us and nobody has read (FIONREAD: tcp(7), unix(7), pipe(7)); 0: it cannot say."""
+    try:
+        return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0
 
 
 async def readable(fd: int) -> None:

@@ -15,10 +15,12 @@ from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.records import records
 from logintel.inputs.files.text import HEAD_BYTES, TextCodec, codec_of
 from logintel.inputs.handing_over import hand_over, hand_over_last
-from logintel.inputs.readable import readable
+from logintel.inputs.readable import held, readable
 
 #: Bytes taken from the pipe at once, and so what one commit holds at most.
 _CHUNK: Final = 128 * 1024
+#: Most bytes of a pipe, as Linux lets an ordinary user make it (pipe(7): pipe-max-size).
+_PIPE: Final = 1024 * 1024
 #: Seconds without input after which an open record is taken for whole.
 _SETTLE: Final = 1.0
 
@@ -44,7 +46,7 @@ class StdinInput:
     async def run(self) -> None:
         """Return at the end of the input, when all of it was accepted. Raises OSError.
 
-        Cancelled, it still hands over what it has read: the pipe does not give that a second time.
+        Cancelled, it still hands over what it has read and what is in the pipe: nobody else would ever see it.
         """
         try:
             while data := await self._read():
@@ -54,6 +56,7 @@ class StdinInput:
             for events in self._records(len(self._pending), final=True):
                 await hand_over(self.accept, events)
         except asyncio.CancelledError:
+            self._take(os.read(self.fd, min(held(self.fd), _PIPE)))
             for events in self._records(len(self._pending), final=True):
                 await hand_over_last(self.accept, events)
             raise

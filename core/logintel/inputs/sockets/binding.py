@@ -19,6 +19,8 @@ from logintel.refused import Refused
 _BACKLOG: Final = 256
 #: Seconds without a word from a peer before it is asked, between questions, and questions before it counts as gone.
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+#: What binding says of an address or a family that this host does not have.
+_ABSENT: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 @asynccontextmanager
@@ -35,8 +37,7 @@ async def listening(address: Address, mode: int) -> AsyncIterator[list[socket.so
                 opened.append(_at_path(address, mode))
                 ours = _inode(address)
             else:
-                for family, place in await _resolved(address):
-                    opened.append(_on_port(address, family, place))
+                opened += _on_ports(address, await _resolved(address))
         yield opened
     finally:
         for one in opened:
@@ -49,6 +50,24 @@ async def _resolved(address: Address) -> list[tuple[socket.AddressFamily, Any]]:
     kind = socket.SOCK_STREAM if address.stream else socket.SOCK_DGRAM
     found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=kind, flags=socket.AI_PASSIVE)
     return [(family, place) for family, _, _, _, place in dict.fromkeys(found)]
+
+
+def _on_ports(address: Address, places: list[tuple[socket.AddressFamily, Any]]) -> list[socket.socket]:
+    """Sockets on all addresses of a name that this host has; `localhost` is often one more, of IPv6."""
+    opened: list[socket.socket] = []
+    absent = None
+    for family, place in places:
+        try:
+            opened.append(_on_port(address, family, place))
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                for one in opened:
+                    one.close()
+                raise
+            absent = error
+    if absent and not opened:
+        raise absent
+    return opened
 
 
 def _on_port(address: Address, family: socket.AddressFamily, place: Any) -> socket.socket:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
 import ssl
-import sys
-import termios
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from logintel.inputs.readable import readable
+from logintel.inputs.readable import held, readable
 
 #: Bytes taken from a connection at once, and so what one commit of it holds at most.
 CHUNK: Final = 128 * 1024
@@ -52,7 +49,7 @@ class PlainConnection:
 
     async def arrived(self) -> AsyncIterator[bytes]:
         """See Connection."""
-        left = _held(self.sock)
+        left = held(self.sock.fileno())
         while left > 0 and (data := self.sock.recv(min(left, CHUNK))):
             left -= len(data)
             yield data
@@ -88,13 +85,13 @@ class TlsConnection:
 
     async def arrived(self) -> AsyncIterator[bytes]:
         """See Connection."""
-        left = _held(self.sock) + 2 * CHUNK  # the reader has some too
+        left = held(self.sock.fileno()) + 2 * CHUNK  # the reader has some too
         while left > 0:
             try:
                 async with asyncio.timeout(_LOOK):
                     data = await self.reader.read(CHUNK)
             except TimeoutError:
-                if _held(self.sock):
+                if held(self.sock.fileno()):
                     continue
                 return
             if not data:
@@ -105,11 +102,3 @@ class TlsConnection:
     def close(self) -> None:
         """See Connection."""
         self.transport.abort()
-
-
-def _held(connection: socket.socket) -> int:
-    """Bytes that the kernel has received and nobody has read (tcp(7), unix(7): FIONREAD); 0 when it is closed."""
-    try:
-        return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
-    except (OSError, ValueError):
-        return 0

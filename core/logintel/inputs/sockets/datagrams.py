@@ -25,8 +25,10 @@ BUFFER: Final = 16 * 1024 * 1024
 _WAITING: Final = 16 * 1024 * 1024
 #: What a datagram in memory costs besides its bytes, so that empty ones are bounded too.
 _EACH: Final = 128
-#: Datagrams handed over at once: decoding them must not take longer than the kernel's buffer lasts.
+#: Datagrams, and about how many bytes of them, handed over at once: decoding must not take longer than the kernel's
+#: buffer lasts.
 _BATCH: Final = 1000
+_BATCH_BYTES: Final = 1024 * 1024
 #: Datagrams taken from the kernel before others have their turn.
 _TURN: Final = 200
 #: asm-generic/socket.h: not in Python's socket module.
@@ -105,7 +107,8 @@ class DatagramListener:
         """The oldest datagrams as records, and the sender of each."""
         records: list[tuple[bytes, bool]] = []
         peers: list[str] = []
-        for _ in range(min(_BATCH, len(self._waiting))):
+        enough = self._bytes - _BATCH_BYTES
+        while self._waiting and len(records) < _BATCH and self._bytes > enough:
             datagram, peer, truncated = self._waiting.popleft()
             self._bytes -= len(datagram) + _EACH
             parts = pieces(datagram, truncated=truncated)
@@ -116,7 +119,10 @@ class DatagramListener:
         return records, peers
 
     def _count_drops(self) -> None:
-        told = self.sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        try:
+            told = self.sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        except OSError:
+            return  # not a kernel that tells: Linux does since 4.12
         now = int(_MEMINFO.unpack(told)[8])
         more = (now - self.dropped) & 0xFFFFFFFF
         if more:

@@ -47,8 +47,11 @@ class Frames:
         return found
 
     def end(self) -> list[tuple[bytes, bool]]:
-        """What is left when no more comes: the last line, without line end."""
+        """What is left when no more comes: the last line, without line end, or what there is of a counted record."""
         rest, self._rest = self._rest, b""
+        counted = _COUNTED.match(rest)
+        if counted and int(counted[1]) <= MAX_RECORD:
+            return [(rest[counted.end() - 1 :], True)]
         return [(rest, False)] if rest else []
 
 
