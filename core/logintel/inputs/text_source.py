@@ -41,6 +41,12 @@ class TextSource(Source):
     split = True
     Config: ClassVar[ConfigClass] = TextSourceConfig
     config: TextSourceConfig
+    _files: FileInput | None = None
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that were seen in files and were gone before they could be read."""
+        return self._files.unread_bytes if self._files else 0
 
     def replayable(self) -> bool:
         """Whether it reads files."""
@@ -60,7 +66,8 @@ class TextSource(Source):
 
     def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left."""
-        return FileInput(self.config, self.context).batches(cursors)
+        self._files = FileInput(self.config, self.context)
+        return self._files.batches(cursors)
 
     async def serve(self, accept: Accept) -> None:
         """Receive on the addresses of `listen` and from the standard input."""

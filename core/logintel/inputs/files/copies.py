@@ -52,7 +52,9 @@ class Copies:
                 self._by_stem.setdefault(stem(stream.path), []).append(stream)
             for parked in self.registry.parked.values():
                 self._by_stem.setdefault(stem(parked.cursor.path), []).append(parked.cursor)
-        for end in range(len(os.path.dirname(path)), len(path) + 1):
+        for end in range(len(os.path.dirname(path)), len(path)):
+            if path[end].isalnum():
+                continue  # 10.log is no copy of 1.log; 1.log.1, 1-20261125.log may be
             for original in self._by_stem.get(path[:end], ()):
                 if original.path != path:
                     yield original

@@ -51,6 +51,7 @@ class FileInput:
     _families: Families | None = None
     _binary: dict[Inode, str] = field(default_factory=dict)
     _present: set[Inode] | None = None
+    _heard: float = 0.0
 
     def __post_init__(self) -> None:
         once = self.context.once
@@ -83,6 +84,7 @@ class FileInput:
 
     async def _all(self) -> AsyncGenerator[Batch, None]:
         while True:
+            self._listen()
             if self._is_time():
                 for batch in await self._look():
                     yield batch
@@ -110,13 +112,13 @@ class FileInput:
         registry = self._registry
         if not self.context.once:
             await asyncio.sleep(self.pace.poll)
-            self._listen()
         elif not (registry.open or registry.waiting or registry.packed or self._looks.soon):
             raise InputExhausted
 
     def _listen(self) -> None:
         """Take notice of what the kernel says has changed."""
-        if self._watcher:
+        if self._watcher and time.monotonic() - self._heard >= self.pace.poll:
+            self._heard = time.monotonic()
             written, moved = self._watcher.changes()
             new = self._registry.written(found for path in written if (found := at(path)))
             self._looks.soon = self._looks.soon or moved or new
@@ -131,7 +133,7 @@ class FileInput:
     async def _look(self) -> list[Batch]:
         """Look for files: resume those that are known, announce those that are new, end those that are gone."""
         found, mine, cost = await asyncio.to_thread(self._measured)
-        self._looks.done(cost)
+        started = time.thread_time()
         if self._watcher:
             self._watcher.watch(found.folders | self._registry.folders)
         for path, reason in found.problems.items():
@@ -144,6 +146,7 @@ class FileInput:
         new = [file for file in mine if self._binary.get(file.inode) != file.path]
         batches = [batch for file in self._registry.settle(new) for batch in self._meet(file)]
         self._registry.packed.update({file.inode: file for file in self._packed.beside_missing()})
+        self._looks.done(cost + time.thread_time() - started)
         return batches
 
     def _measured(self) -> tuple[Scan, Sequence[Found], float]:

@@ -24,7 +24,7 @@ class Pace:
     settle: float = 1.0
     quiet: float = 30.0
     copying: float = 60.0
-    share: float = 0.005
+    share: float = 0.004
     hurry: float = 0.05
 
 

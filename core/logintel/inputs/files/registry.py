@@ -124,11 +124,11 @@ class Registry:
     def park(self, stream: FileStream, *, restless: bool = False) -> None:
         """Close a stream's file and keep its place. `restless`: there is more to do; it gets its next turn in order."""
         status = os.fstat(stream.content.fd)
-        size = None if restless else status.st_size
+        size = status.st_size if stream.content.packed else stream.reached  # what was written behind that is new
         self.parked[stream.name] = Parked(
             stream.name,
             stream.cursor(),
-            size,
+            None if restless else size,
             status.st_mtime_ns,
             stream.content.seen,
             bool(stream.open_record(partial_line=True)),

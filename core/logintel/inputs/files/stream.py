@@ -109,6 +109,11 @@ class FileStream:
         return self.position + len(self.pending)
 
     @property
+    def deleted(self) -> bool:
+        """Whether the file has no name any more."""
+        return os.fstat(self.content.fd).st_nlink == 0
+
+    @property
     def unread(self) -> int:
         """Bytes that the file was last known to have, and that were not read."""
         return max(0, (self.content.seen or 0) - self.reached)

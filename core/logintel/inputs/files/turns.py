@@ -61,16 +61,20 @@ class Turns:
         yield from self._hand_over(stream)
         if stream.cut is not None:
             return
-        if grew:
-            self._give_way(stream)
-        elif stream.content.packed:
-            yield from self._unpacked(stream, now)
-        else:
+        if stream.content.packed:
+            yield from () if grew else self._unpacked(stream, now)
+        elif not grew or (stream.caught_up and self._crowded):
             yield from self._rested(stream, now)
+        else:
+            self._give_way(stream)
+
+    @property
+    def _crowded(self) -> bool:
+        return bool(self.registry.waiting) and not self.context.once
 
     def _rested(self, stream: FileStream, now: float) -> Iterator[Batch]:
         """The file did not grow: its open record may be whole, and it may be closed."""
-        deleted = os.fstat(stream.content.fd).st_nlink == 0
+        deleted = stream.deleted
         if self.context.once:
             yield from self._cut(stream, partial_line=True)
         elif now - stream.grown >= self.pace.settle and not deleted:
@@ -83,10 +87,10 @@ class Turns:
             self._give_way(stream)
 
     def _give_way(self, stream: FileStream) -> None:
-        """When others wait: close a file that was read to its end, or had its share."""
-        if not self.registry.waiting or self.context.once or stream.content.packed:
-            return
-        if stream.caught_up or stream.turns >= TURNS:
+        """When others wait: close a file that was read to its end, or had its share. One that is deleted could not be
+        opened again."""
+        ready = self._crowded and (stream.caught_up or stream.turns >= TURNS)
+        if ready and not stream.deleted:
             self.registry.park(stream, restless=not stream.caught_up or bool(stream.open_record(partial_line=False)))
 
     def _unpacked(self, stream: FileStream, now: float) -> Iterator[Batch]:
