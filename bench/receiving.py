@@ -51,8 +51,7 @@ async def _receive(address: str, events: int, directory: Path) -> dict[str, floa
     config: Any = plugins.sources["application"].Config
     source = config(name="net", type="application", listen=(address,))
     letters = DeadLetters(directory / "worker-0" / LETTERS, DeadLettersSection(), str)
-    context = SourceContext(formats=plugins.formats)
-    agent = Agent(directory, "bench", [source], plugins, Nowhere(), context, letters)
+    agent = Agent(directory, "bench", [source], plugins, Nowhere(), SourceContext(formats=plugins.formats), letters)
     stop = asyncio.Event()
     running = asyncio.create_task(agent.run(stop))
     started = grown = time.monotonic()

@@ -36,7 +36,9 @@ class AgentSection(Section):
             description="Processes that share the streams; auto: one for each CPU, at most 16. `logintel run` is one."
         ),
     ] = 1
-    redaction: Annotated[RedactionConfig, Field(default_factory=defaults, description="Redaction of all sources.")]
+    redaction: Annotated[
+        RedactionConfig, Field(default_factory=defaults, description="What is redacted of all sources.")
+    ]
     dead_letters: Annotated[
         DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
     ]

@@ -18,16 +18,15 @@ import structlog
 
 from logintel.batch import Batch, Cursor
 from logintel.bus import Producer
-from logintel.dead_letter import Stage
-from logintel.event import MAX_ENCODED, Envelope
+from logintel.event import Envelope
 from logintel.identity import new_stream_id
 from logintel.source import InputExhausted
 from logintel_agent.checkpoint import Checkpoint
-from logintel_agent.dead_letters import REFUSED, DeadLetters, Refusal
+from logintel_agent.dead_letters import REFUSED, DeadLetters
 from logintel_agent.ledger import Settled
 from logintel_agent.mark import Mark
-from logintel_agent.outgoing import CUT, Dropped, Outgoing, outgoing
-from logintel_agent.settling import settled_by
+from logintel_agent.outgoing import outgoing
+from logintel_agent.settling import refusals, settled_by
 
 if TYPE_CHECKING:
     from logintel_agent.processing.processing import Processing
@@ -153,7 +152,8 @@ class Delivery:
             self._sent.popleft()
             self.moved = time.monotonic()
             if settled is not None:
-                settled = self._without_refused(bytes.fromhex(mark.id), settled)
+                # The bus counts as delivered also what it refused and we have kept.
+                settled = settled.refused(REFUSED, self.letters.refused(bytes.fromhex(mark.id), settled.last))
                 self.acknowledged_events += settled.acknowledged
                 self.last_event = mark.stamp
                 if settled.dropped:
@@ -165,16 +165,6 @@ class Delivery:
                 self._waiting.pop(stream, None)
             else:
                 self._acknowledged[stream] = mark.cursor
-
-    def _without_refused(self, stream: bytes, settled: Settled) -> Settled:
-        """The bus counts as delivered also what it refused and we have kept."""
-        refused = self.letters.refused(stream, settled.last)
-        if not refused:
-            return settled
-        return settled._replace(
-            acknowledged=settled.acknowledged - refused,
-            dead_letters={**settled.dead_letters, REFUSED: refused},
-        )
 
     def _wait_for(self, stream: str, events: int) -> None:
         waiting = self._waiting[stream] = self._waiting.get(stream, 0) + events
@@ -194,7 +184,8 @@ class Delivery:
         out = outgoing(batch, mark, self.envelope, self.processing)
         settled = settled_by(out, out.mark.count - mark.count)
         self._wait_for(batch.stream, settled.read)
-        await self._keep_letters(bytes.fromhex(mark.id), out)
+        if out.cut or out.dropped:  # what must stay on this host is on its disk before the rest leaves
+            await self.letters.keep_all(bytes.fromhex(mark.id), refusals(out))
         if self.processing is not None:
             await self._admitted(self.processing)
         acknowledged = _done()
@@ -212,16 +203,6 @@ class Delivery:
                 self._settle()
             else:
                 await asyncio.sleep(pause)
-
-    async def _keep_letters(self, stream: bytes, out: Outgoing) -> None:
-        """What must stay on this host is on its disk before the rest leaves."""
-        if out.cut:
-            error = f"longer than {MAX_ENCODED} bytes: sent cut, with the tag {CUT}; this is the whole"
-            await self.letters.keep_all(stream, [_refusal(event, "send", error) for event in out.cut])
-        held = [event for event in out.dropped if event.original is not None]
-        if held:
-            error = "the configured processing held it back"
-            await self.letters.keep_all(stream, [_refusal(event, "process", error) for event in held])
 
     def _note(self, batch: Batch, mark: Mark, acknowledged: asyncio.Future[None], settled: Settled | None) -> None:
         self._sending = False
@@ -252,10 +233,6 @@ class Delivery:
             self._settle()
         await self.save()
         self._promised.discard(stream)
-
-
-def _refusal(event: Dropped, stage: Stage, error: str) -> Refusal:
-    return Refusal(event.original or b"", event.seq, stage, event.reason, error)
 
 
 def _born(batch: Batch) -> Mark:

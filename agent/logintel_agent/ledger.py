@@ -30,6 +30,13 @@ class Settled(NamedTuple):
     dropped: Mapping[str, int]
     dead_letters: Mapping[str, int]
 
+    def refused(self, reason: str, events: int) -> Settled:
+        """With so many of the acknowledged events as dead letters instead."""
+        if not events:
+            return self
+        letters = {**self.dead_letters, reason: events}
+        return self._replace(acknowledged=self.acknowledged - events, dead_letters=letters)
+
 
 @dataclass(slots=True)
 class Counts:

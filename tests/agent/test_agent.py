@@ -281,8 +281,8 @@ def test_complaint_21_a_full_spool_refuses_but_where_the_source_is_told_to_drop(
     config = SourceConfig(name="net", type="flood", spool=room)
 
     async def run() -> None:
-        plugins, letters = Plugins({"flood": FloodSource}), letters_in(tmp_path)
-        agent = Agent(tmp_path, "test", [config], plugins, Slow(), SourceContext(), letters)
+        plugins = Plugins({"flood": FloodSource})
+        agent = Agent(tmp_path, "test", [config], plugins, Slow(), SourceContext(), letters_in(tmp_path))
         running = asyncio.create_task(agent.run(asyncio.Event()))
         async with asyncio.timeout(120):
             while len(FloodSource.answers) < 40:

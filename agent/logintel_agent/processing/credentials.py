@@ -57,6 +57,8 @@ _PLACEHOLDER: Final = re.compile(
 )
 #: Nothing but what stands between values.
 _PUNCTUATION: Final = frozenset(" ,:;{}[]()\\\"'=")
+#: What stands under the mere name "token" and is one.
+_TOKEN: Final = re.compile(r"[\w.~+/=:%-]{8,}", re.ASCII)
 _ESCAPING: Final = re.compile(r"\\+(?=[\"'\\])")
 
 
@@ -77,7 +79,7 @@ def _secret(name: str, value: str) -> str | None:
     name = name.lower()
     if name.endswith("pwd") and (value[0] in "/~" or value[1:3] == ":\\"):
         return None  # the working directory
-    if name == "token" and (len(value) < 8 or not any(map(str.isdigit, value))):
+    if name == "token" and not (_TOKEN.fullmatch(value) and any(map(str.isdigit, value))):
         return None  # what a parser met
     if name == "pass" and value.isdigit() and len(value) < 4:
         return None  # a count
@@ -93,7 +95,7 @@ def _under(name: str, value: str) -> Found | None:
     return Found(0, len(value), secret) if secret else None
 
 
-_SCHEMES: Final = r"(?i:bearer|basic|token|apikey|negotiate|ntlm|splunk|key|aws4-hmac-sha256)"
+_SCHEMES: Final = r"(?i:bearer|basic|token|apikey|negotiate|ntlm|splunk|key)"
 _FIELD: Final = r"(?i:authorization)[\\\"']{0,40}[ \t]{0,16}(?:=>|[=:])[ \t]{0,16}[\[{]?[\\\"']{0,40}"
 _SPACE: Final = r"(?:[ \t]++|%20|\+)"
 _WITH_SCHEME: Final = re.compile(rf"(?:{_SCHEMES}{_SPACE})?", re.ASCII)
@@ -126,6 +128,25 @@ def _not_of_port(text: str) -> str | None:
 
 
 _AUTHORIZATION: Final = screened("authorization")
+_PAIRS: Final = re.compile(
+    rf"{_FIELD}(?i:digest|oauth|hawk|mac|aws4-hmac-sha256)[ \t]++"
+    r"(?:[\w-]{1,30}=(?:\\{0,9}\"[^\"\n]*+\"|[^\s,\"\\]++)(?:,[ \t]*+)?)++",
+    re.ASCII,
+)
+#: Of pairs: what only who knows the secret can say.
+_PROOF: Final = re.compile(
+    r"(?i:\b(?:response|c?nonce|opaque|mac|hash|\w{0,20}signature|oauth_\w{1,20}))=\\{0,9}\"?(?P<secret>[^\s,\"\\]++)",
+    re.ASCII,
+)
+
+
+def _pairs(text: str) -> Iterator[Found]:
+    for match in _PAIRS.finditer(text):
+        for proof in _PROOF.finditer(text, *match.span()):
+            if not is_receipt(proof["secret"]):
+                yield Found(*proof.span("secret"), proof["secret"])
+
+
 #: What follows a name where it is followed by a value: this keeps prose from being looked at further.
 _BEHIND: Final = rf"(?:[\w.-]{{0,40}}{_GAP}(?:[=:'>]|%3[ad])|[\w.-]{{0,40}}[ \t][^<>\n]{{0,100}}>"
 _OPTION: Final = r"(?:(?:w(?:or)?d|phrase)?(?:(?<=-pass)|(?<=-passwd)|(?<=-password)|(?<=-passphrase)))"
@@ -141,12 +162,7 @@ CREDENTIALS: Final[tuple[Rule, ...]] = (
         rf"{_FIELD}{_SCHEMES}{_SPACE}(?P<secret>(?:[^\s\"'\\,;\]}}]|,[ ]?(?=\w{{1,30}}=))++)",
         _AUTHORIZATION,
     )._replace(under=_under_authorization),
-    pattern_rule(
-        "authorization",
-        rf"{_FIELD}(?i:digest|oauth|hawk|mac)[ \t]++"
-        r"(?P<secret>(?:[\w-]{1,30}=(?:\\{0,9}\"[^\"\n]*+\"|[^\s,\"\\]++)(?:,[ \t]*+)?)++)",
-        _AUTHORIZATION,
-    ),
+    Rule("authorization", _pairs, _AUTHORIZATION),
     pattern_rule("authorization", rf"{_FIELD}(?P<secret>[^\s\"'\\,;\]}}]{{8,}}+)", _AUTHORIZATION, _with_digit),
     pattern_rule(
         "authorization", r"(?i:bearer)(?:[ \t]++|%20)(?P<secret>[\w.~+/=-]{12,})", screened("bearer"), _with_digit

@@ -12,6 +12,8 @@ from typing import Final
 
 from logintel_agent.processing.rule import Found, Rule, pattern_rule, screened
 
+#: Of a mail address.
+_LETTER: Final = "[\\w\u0080-\U0010ffff-]"
 #: What stands behind the @ of a unit of systemd (`getty@tty1.service`) is no domain.
 _UNITS: Final = frozenset(("service", "socket", "device", "mount", "timer", "target", "slice", "scope", "path"))
 #: Characters of an IBAN by country: the SWIFT IBAN registry, release 97.
@@ -73,10 +75,11 @@ def _ipv6(text: str) -> str | None:
 
 
 PERSONAL: Final[tuple[Rule, ...]] = (
+    # RFC 5321, 4.1.2 and RFC 6531: letters of any script; an @ may be written as URLs write it.
     pattern_rule(
         "email",
-        r"(?<![\w.+-])[\w.+-]*[^\W.](?:@|%40)(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-]*[@/])",
-        screened("@", near=r"[\w-]{1,63}\.[\w]") + screened("%40", near=r"[\w-]{1,63}\.[\w]"),
+        rf"(?<![\w.+-])(?:{_LETTER}|[.+])++(?:'(?:{_LETTER}|[.+])++)*(?:@|%40)(?:{_LETTER}{{1,63}}\.){{1,8}}(?:(?![0-9]){_LETTER}){{2,24}}",
+        screened("@", "%40", near=r"[\w\x80-\xff-]{1,190}\.[\w\x80-\xff-]"),
         _email,
     ),
     Rule("iban", _ibans, screened("AA00", near="[A0 -]{11}", view="kinds")),
@@ -85,15 +88,15 @@ PERSONAL: Final[tuple[Rule, ...]] = (
         _CARD,
         (
             *screened("000000000000000", view="kinds"),
-            *screened("0000 0000", view="kinds"),
-            *screened("0000-0000", view="kinds"),
+            *screened("0000 0", near="(?:000 0000 0|00000 00000)", view="kinds"),
+            *screened("0000-0", near="(?:000-0000-0|00000-00000)", view="kinds"),
         ),
         _card,
     ),
     # Only in the international form, with its plus: anything less is any number.
     pattern_rule(
         "phone",
-        r"(?<![\w+])\+[1-9][0-9]{0,2}(?:[ .-]?\([0-9]{1,4}\))?(?:[ .-]?[0-9]{2,4}){2,5}(?![\w-])",
+        r"(?<![\w+/])\+[1-9][0-9]{0,2}(?:[ .-]?\([0-9]{1,4}\))?(?:[ .-]?[0-9]{2,4}){2,5}(?![\w-])",
         screened("+", near="[1-9][0-9 ().-]{7}"),
         _phone,
     ),

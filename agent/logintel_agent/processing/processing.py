@@ -78,7 +78,8 @@ class Processing:
         ours = frozenset((*envelope.metadata, *(shared or ()), "timestamp_from", "format"))
         work.close()
         if self._redaction:
-            self._redaction.redact(work, _texts(batch, items) or work.values, ours)
+            texts = work.values if work.dropped else _texts(batch, items, work.values)
+            self._redaction.redact(work, texts, ours)
             work.close()
         cut_to_fit(work, encoder, envelope, ours)
         self._limits.apply(work)
@@ -116,6 +117,12 @@ class Processing:
         return None
 
 
-def _texts(batch: Batch, items: Sequence[bytes | Event]) -> Sequence[str] | None:
-    """The records of events that are written: what is written copies the record. None: look at what is encoded."""
-    return batch.events.texts if isinstance(batch.events, Lines) and set(map(type, items)) == {bytes} else None
+def _texts(batch: Batch, items: Sequence[bytes | Event], values: Sequence[bytes]) -> Sequence[str | bytes]:
+    """What holds all that the events say, the shorter the better: what is written only copies its record."""
+    events = batch.events
+    if not isinstance(events, Lines) or len(items) != len(events.texts):
+        return values
+    return [
+        text if isinstance(item, bytes) else value
+        for item, text, value in zip(items, events.texts, values, strict=True)
+    ]

@@ -38,13 +38,10 @@ class Redaction:
     def shared(self, metadata: Mapping[str, Json] | None) -> Mapping[str, Json] | None:
         """What a batch's events share, without secrets. Raises Overrun."""
         if metadata != self._shared[0]:
-            body: dict[str, Json] = {"metadata": dict(metadata or {})}
-            self._budget.spend(self.redactor.body, body)
-            found = body["metadata"]
-            self._shared = metadata, found if isinstance(found, dict) else None
+            self._shared = metadata, self._budget.spend(self.redactor.shared, metadata or {})
         return self._shared[1]
 
-    def redact(self, work: Work, texts: Sequence[str] | Sequence[bytes], ours: Collection[str]) -> None:
+    def redact(self, work: Work, texts: Sequence[str | bytes], ours: Collection[str]) -> None:
         """Redact the events of `work`. `texts` hold all that these say; `ours`: metadata that the agent itself says."""
         for place in self.redactor.suspects(texts):
             value = work.values[place]

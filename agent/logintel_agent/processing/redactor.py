@@ -10,9 +10,9 @@ import json
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Final
+from typing import Final, cast
 
 import orjson
 
@@ -43,7 +43,7 @@ class Redactor:
             self._screens = None
         self.events: Counter[str] = Counter()
 
-    def suspects(self, texts: Sequence[str] | Sequence[bytes]) -> Collection[int]:
+    def suspects(self, texts: Sequence[str | bytes]) -> Collection[int]:
         """Which of the texts may hold a secret: their indices, in order."""
         if self._screens is None:
             return range(len(texts))
@@ -61,12 +61,32 @@ class Redactor:
 
     def value(self, value: bytes, ours: Collection[str]) -> bytes:
         """An encoded event without secrets. `ours`: metadata that the agent itself says, which stays."""
+        rules = self._suspected(value)
+        if not rules:
+            return value
         body = orjson.loads(value)
-        return orjson.dumps(body) if self.body(body, ours) else value
+        return orjson.dumps(body) if self._redact(body, ours, rules) else value
 
-    def body(self, body: dict[str, Json], ours: Collection[str] = ()) -> bool:
+    def shared(self, metadata: Mapping[str, Json]) -> dict[str, Json]:
+        """Metadata without secrets."""
+        body: dict[str, Json] = {"metadata": dict(metadata)}
+        self._redact(body, (), self._rules)
+        return cast("dict[str, Json]", body["metadata"])
+
+    def _suspected(self, value: bytes) -> Sequence[Rule]:
+        """The rules that may find something in an encoded event."""
+        views = {"exact": value, "lower": value.lower(), "kinds": value.translate(_KINDS)}
+        if any(screen.met(views[screen.view]) for screen in ESCAPES):
+            return self._rules
+        return [
+            rule
+            for rule in self._rules
+            if not rule.screens or any(screen.met(views[screen.view]) for screen in rule.screens)
+        ]
+
+    def _redact(self, body: dict[str, Json], ours: Collection[str], rules: Sequence[Rule]) -> bool:
         """Redact the members SAID of an event in place; whether there was something."""
-        search = _Search(self._rules, self._receipts)
+        search = _Search(rules, self._receipts)
         said: dict[str, Json] = {name: body[name] for name in SAID if name in body}
         metadata = said.get("metadata")
         kept: dict[str, Json] = {}

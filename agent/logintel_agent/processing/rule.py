@@ -31,6 +31,10 @@ class Screen(NamedTuple):
     near: re.Pattern[bytes] | None = None
     view: View = "lower"
 
+    def met(self, block: bytes) -> bool:
+        """Whether it stands anywhere in a block."""
+        return self.needle in block and (self.near is None or self.near.search(block) is not None)
+
     def places(self, block: bytes) -> Iterator[int]:
         """Where it stands in a block."""
         if self.needle not in block:
@@ -65,7 +69,9 @@ Check: TypeAlias = Callable[[str], str | None]
 def screened(*needles: str, near: str = "", view: View = "lower") -> tuple[Screen, ...]:
     """A screen for each needle, `near` being what follows it."""
     return tuple(
-        Screen(needle.encode(), re.compile((re.escape(needle) + near).encode(), re.ASCII) if near else None, view)
+        Screen(
+            needle.encode(), re.compile((re.escape(needle) + near).encode("latin-1"), re.ASCII) if near else None, view
+        )
         for needle in needles
     )
 

@@ -13,6 +13,8 @@ from logintel_agent.processing.rule import Rule, Screen, pattern_rule, screened
 #: A line of base64 as long as those of a key file (RFC 7468: 64 characters; OpenSSH: 70).
 _KEY_LINE: Final = r"[A-Za-z0-9+/]{64}(?:[A-Za-z0-9+/]{6})?"
 
+#: What such a file says it holds; blanks may be written as URLs write them.
+_LABEL: Final = r"(?:[A-Z0-9]|[ +]|%20){0,40}PRIVATE(?:[ +]|%20)KEY(?:(?:[ +]|%20)BLOCK)?"
 #: Behind the underline or hyphen that ends a token's prefix.
 _UNDERLINED: Final = Screen(
     b"_",
@@ -38,11 +40,9 @@ TOKENS: Final[tuple[Rule, ...]] = (
     # line by line tears it apart: then a text that is a line of such a file and nothing else is a part of one.
     pattern_rule(
         "private_key",
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?s:.*?)"
-        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
-        rf"|\A{_KEY_LINE}\Z",
+        rf"-----BEGIN{_LABEL}-----(?s:.*?)(?:-----END{_LABEL}-----|\Z)|\A{_KEY_LINE}\Z",
         (
-            *screened("PRIVATE KEY", view="exact"),
+            *screened("PRIVATE", near="(?: |[+]|%20)KEY", view="exact"),
             Screen(b'"raw_log":"', re.compile(rf'"raw_log":"{_KEY_LINE.lower()}"'.encode())),
         ),
         _key,
