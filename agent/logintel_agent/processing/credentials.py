@@ -63,13 +63,19 @@ _ESCAPING: Final = re.compile(r"\\+(?=[\"'\\])")
 
 
 def _credentials(text: str) -> Iterator[Found]:
-    for match in _CREDENTIAL.finditer(text):
+    """A value is searched for names as well: in `password: "token": "x"` the secret is not the word "token"."""
+    place = done = 0
+    while match := _CREDENTIAL.search(text, place):
         kind = next((kind for kind in ("quoted", "bare", "element") if match[kind]), None)
-        if kind is None:
+        if kind is None:  # a receipt
+            place = match.end()
             continue
-        secret = _secret(match["name"] or "", match[kind])
+        start, end = match.span(kind)
+        place = start
+        secret = _secret(match["name"] or "", match[kind]) if end > done else None
         if secret:
-            yield Found(*match.span(kind), secret)
+            yield Found(start, end, secret) if start >= done else Found(done, end, text[done:end])
+            done = end
 
 
 def _secret(name: str, value: str) -> str | None:
@@ -156,20 +162,21 @@ _KEYS: Final = "|".join(
 )
 
 CREDENTIALS: Final[tuple[Rule, ...]] = (
-    # RFC 9110, 11.4: a scheme and its credentials; then schemes whose credentials are pairs; then no scheme.
-    pattern_rule(
-        "authorization",
-        rf"{_FIELD}{_SCHEMES}{_SPACE}(?P<secret>(?:[^\s\"'\\,;\]}}]|,[ ]?(?=\w{{1,30}}=))++)",
-        _AUTHORIZATION,
-    )._replace(under=_under_authorization),
-    Rule("authorization", _pairs, _AUTHORIZATION),
-    pattern_rule("authorization", rf"{_FIELD}(?P<secret>[^\s\"'\\,;\]}}]{{8,}}+)", _AUTHORIZATION, _with_digit),
+    # RFC 6750 and 7617, wherever they stand; the rest only in its field.
     pattern_rule(
         "authorization", r"(?i:bearer)(?:[ \t]++|%20)(?P<secret>[\w.~+/=-]{12,})", screened("bearer"), _with_digit
     ),
     pattern_rule(
         "authorization", r"(?i:basic)(?:[ \t]++|%20)(?P<secret>[\w+/-]{6,}={0,2})", screened("basic"), _of_basic
     ),
+    # RFC 9110, 11.4: a scheme and its credentials; then schemes whose credentials are pairs; then no scheme.
+    pattern_rule(
+        "authorization",
+        rf"{_FIELD}(?:{_SCHEMES}{_SPACE}){{1,4}}(?P<secret>(?:[^\s\"'\\,;\]}}]|,[ ]?(?=\w{{1,30}}=))++)",
+        _AUTHORIZATION,
+    )._replace(under=_under_authorization),
+    Rule("authorization", _pairs, _AUTHORIZATION),
+    pattern_rule("authorization", rf"{_FIELD}(?P<secret>[^\s\"'\\,;\]}}]{{8,}}+)", _AUTHORIZATION, _with_digit),
     # RFC 3986, 3.2.1: `user:password@`; a password may hold what should have been escaped.
     pattern_rule(
         "url_password",

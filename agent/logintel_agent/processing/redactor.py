@@ -17,13 +17,17 @@ from typing import Final, cast
 import orjson
 
 from logintel.event import Json
-from logintel_agent.processing.receipts import RECEIPT, Receipts
+from logintel_agent.processing.receipts import RECEIPT, Receipts, is_receipt
 from logintel_agent.processing.rule import ESCAPES, Found, Rule, Screen, unescaped
 
 #: Members of an event that hold what its source said.
 SAID: Final = ("raw_log", "message", "parsed_fields", "metadata", "tags")
 #: A secret of so many characters is replaced wherever else it stands in its event; a shorter one as a whole value only.
 _TELLING: Final = 4
+_RECEIPTS: Final = re.compile(RECEIPT)
+#: Where formats take records apart, and the longest secret of which overlaps are looked for.
+_SPLIT: Final = re.compile(r"[^\w.~+/-]")
+_SPLIT_BYTES: Final = 500
 #: Digits of a number that may be a secret.
 _DIGITS: Final = 9
 _KINDS: Final = bytes(
@@ -96,7 +100,7 @@ class Redactor:
         said = {name: search.walk(value) for name, value in said.items()}
         if not search.rules:
             return False
-        said = {name: search.sweep(value) for name, value in said.items()}
+        said = {name: search.sweep(value, whole=name == "raw_log") for name, value in said.items()}
         if kept and isinstance(found := said["metadata"], dict):
             said["metadata"] = kept | found
         body.update(said)
@@ -138,23 +142,30 @@ class _Search:
         text = self._text(written, names) if len(written) >= _DIGITS else self._under(written, names)
         return value if text == written else text
 
-    def sweep(self, value: Json) -> Json:
-        """The value without what was found to be a secret elsewhere in the event, where nothing beside it says so."""
+    def sweep(self, value: Json, *, whole: bool = False) -> Json:
+        """The value without what was found to be a secret elsewhere in the event, where nothing beside it says so.
+
+        `whole`: it is the record itself, not something that a format took out of it, which may be a part of a secret.
+        """
         if isinstance(value, str):
-            if value in self._told:
-                return self._told[value]
-            for secret, receipt in self._told.items():
-                if len(secret) >= _TELLING and secret in value:
-                    value = _without(value, secret, receipt)
-            return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            written = str(value)
-            return self._told.get(written, value) if len(written) >= _TELLING else value
+            return self._swept(value, whole=whole)
         if isinstance(value, dict):
             return {str(self.sweep(name)): self.sweep(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [self.sweep(inner) for inner in value]
+        if isinstance(value, int | float) and not isinstance(value, bool) and len(str(value)) >= _TELLING:
+            return self._told.get(str(value), value)
         return value
+
+    def _swept(self, text: str, *, whole: bool) -> str:
+        if text in self._told:
+            return self._told[text]
+        for secret, receipt in self._told.items():
+            if len(secret) >= _TELLING and secret in text:
+                text = _without(text, secret, receipt)
+            elif not whole and not is_receipt(text):
+                text = _without_part(text, secret, receipt)
+        return text
 
     def _text(self, text: str, names: tuple[str, ...]) -> str:
         plain = unescaped(text)
@@ -187,10 +198,26 @@ class _Search:
     def _tell(self, written: str, secret: str, receipt: str) -> None:
         """Remember the secret, as it was written, as it is, and as JSON writes it."""
         for form in (written, secret, json.dumps(secret, ensure_ascii=False)[1:-1]):
-            if "[redacted:" not in form:
-                self._told.setdefault(form, receipt)
+            parts = _RECEIPTS.split(form)
+            for part in parts:
+                if part and (len(parts) == 1 or len(part) >= _TELLING):
+                    self._told.setdefault(part, receipt)
 
 
 def _without(text: str, secret: str, receipt: str) -> str:
     """Not inside of receipts: a rule's name may be a secret, too."""
     return re.sub(f"({RECEIPT})|{re.escape(secret)}", lambda match: match[1] or receipt, text)
+
+
+def _without_part(text: str, secret: str, receipt: str) -> str:
+    """What a format took out of a record may be a part of what is secret in it, or overlap its beginning or end."""
+    if len(text) >= _TELLING and text in secret:
+        return receipt
+    if len(secret) > _SPLIT_BYTES or not _SPLIT.search(secret):
+        return text
+    for length in range(min(len(secret), len(text)) - 1, _TELLING - 1, -1):
+        if text.startswith(secret[-length:]):
+            return receipt + text[length:]
+        if text.endswith(secret[:length]):
+            return text[:-length] + receipt
+    return text
