@@ -43,11 +43,6 @@ class TextSource(Source):
     config: TextSourceConfig
     _files: FileInput | None = None
 
-    @property
-    def unread_bytes(self) -> int:
-        """Bytes that were seen in files and were gone before they could be read."""
-        return self._files.unread_bytes if self._files else 0
-
     def replayable(self) -> bool:
         """Whether it reads files."""
         return bool(self.config.paths)
@@ -63,6 +58,11 @@ class TextSource(Source):
     def ends(self) -> bool:
         """The standard input ends; listeners do not, and a run that ends has none."""
         return self.config.stdin and (self.context.once or not self.config.listen)
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that were seen in files and were gone before they could be read."""
+        return self._files.unread_bytes if self._files else 0
 
     def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left."""

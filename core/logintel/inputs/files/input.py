@@ -50,7 +50,7 @@ class FileInput:
     _watcher: Watcher | None = None
     _families: Families | None = None
     _binary: dict[Inode, str] = field(default_factory=dict)
-    _present: set[Inode] | None = None
+    _looked: bool = False
     _heard: float = 0.0
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class FileInput:
         self._registry = Registry(self._open)
         self._copies = Copies(self._registry, 0 if once else self.pace.copying)
         self._packed = PackedFiles(self._registry, self.pace, once, self._stream)
-        self._turns = Turns(self.config, self.context, self.pace, self._registry, self.telling)
+        self._turns = Turns(self.config, self.context, self.pace, self._registry, self._packed, self.telling)
         self._looks = Looks(self.pace, soon=True)
         if self.context.share:
             self._families = Families.of(self.context.share, self.config.name, whole=once)
@@ -104,9 +104,8 @@ class FileInput:
 
     def _is_time(self) -> bool:
         """To look for files: regularly, or, in a run that ends, at its start and when one was not what it seemed."""
-        if self.context.once:
-            return self._looks.soon and not self._registry.open
-        return self._looks.due()
+        once = self._looks.soon and not self._registry.open
+        return once if self.context.once else self._looks.due()
 
     async def _idle(self) -> None:
         registry = self._registry
@@ -142,9 +141,10 @@ class FileInput:
         self._binary = {inode: path for inode, path in self._binary.items() if inode in present}
         self._copies.look()
         self._packed.look(present)
-        self._present = present
+        self._looked = True
         new = [file for file in mine if self._binary.get(file.inode) != file.path]
         batches = [batch for file in self._registry.settle(new) for batch in self._meet(file)]
+        self._registry.look_beside(present)
         self._registry.packed.update({file.inode: file for file in self._packed.beside_missing()})
         self._looks.done(cost + time.thread_time() - started)
         return batches
@@ -171,10 +171,10 @@ class FileInput:
             if stream and stream.name not in registry.open:
                 for batch in self._begin(stream):
                     yield batch
-        if self._present is not None and not registry.packed and not self._packed.undecided:
-            for parked in registry.orphans(self._present):
+        if self._looked and not registry.packed and not self._packed.undecided:
+            self._looked = False
+            for parked in registry.orphans():
                 yield self._end(parked)
-            self._present = None
 
     def _end(self, parked: Parked) -> Batch:
         """The end of a stream that has no file any more."""
