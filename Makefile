@@ -20,7 +20,7 @@ run: $(INSTALLED) ## See it work: the sample logs from file to alert. ARGS="/var
 	@set -f; LOGINTEL=$(BIN)/logintel sh examples/run.sh $$ARGS
 
 test: $(INSTALLED) lint ## Lint and every test that an ordinary user can run
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## ruff and mypy --strict
 	@$(BIN)/ruff check .
