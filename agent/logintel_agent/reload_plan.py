@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from logintel.config.section import Section
 from logintel.source import SourceConfig
 from logintel_agent.config import AgentConfig
 
 #: Top-level keys that a running agent keeps: what it has sent, where it keeps its state and how many share it.
-FIXED: Final = ("installation", "bus", "agent")
+FIXED: Final = ("installation", "bus", "agent", "monitor")
 #: The one key of the agent's section that concerns each source instead.
 _REDACTION: Final = "agent.redaction"
 
@@ -83,7 +84,7 @@ def _fixed(name: str, old: AgentConfig, new: AgentConfig) -> Iterator[str]:
     one, other = getattr(old, name), getattr(new, name)
     if one == other:
         return
-    if isinstance(one, str):
+    if type(one) is not type(other) or not isinstance(one, Section):
         yield name
         return
     keys = (f"{name}.{key}" for key in type(one).model_fields if getattr(one, key) != getattr(other, key))

@@ -6,13 +6,18 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
 from logintel.config.version import config_version
+from logintel.service.notify import Notify
+from logintel.service.watched import watched
 from logintel_agent.control import Message, served
+from logintel_agent.progress import Progress
 from logintel_agent.reload import Appliance, Reload
 from logintel_agent.status import Status, health
 
@@ -34,6 +39,7 @@ class Service:
     directory: Path
     work: Work
     reloading: Reload
+    notify: Notify = field(default_factory=Notify.from_environment)
     _started: float = field(default_factory=time.monotonic)
     _reloads: set[asyncio.Task[Message]] = field(default_factory=set)
 
@@ -41,8 +47,14 @@ class Service:
         """Until the work ends. SIGHUP reloads the configuration."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        progress = Progress(partial(self._status, streams=False))
         try:
-            async with served(self.directory, self._answer):
+            async with (
+                served(self.directory, self._answer),
+                progress.looking(),
+                self._monitored(progress),
+                watched(progress, self.notify),
+            ):
                 await self.work.run(stop)
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
@@ -50,16 +62,35 @@ class Service:
                 reload.cancel()
 
     def _on_hangup(self) -> None:
-        reload = asyncio.ensure_future(self.reloading.reload())
+        reload = asyncio.ensure_future(self._reload(only_plan=False))
         self._reloads.add(reload)
         reload.add_done_callback(self._reloads.discard)
+
+    async def _reload(self, *, only_plan: bool) -> Message:
+        """The service manager hears of what changes something."""
+        if only_plan:
+            return await self.reloading.reload(only_plan=True)
+        self.notify.reloading()
+        try:
+            return await self.reloading.reload()
+        finally:
+            self.notify.ready()
+
+    def _monitored(self, progress: Progress) -> AbstractAsyncContextManager[None]:
+        config = self.reloading.loaded.config.monitor
+        if config is None:
+            return nullcontext()
+        from logintel.service.monitor import monitored  # noqa: PLC0415 - an HTTP server: only who is asked needs it
+        from logintel_agent.metrics import metrics  # noqa: PLC0415 - as above
+
+        return monitored(config, progress, lambda: metrics(progress.last))
 
     async def _answer(self, request: Message) -> Message:
         match request.get("ask"):
             case "status":
                 return await self._status(streams=bool(request.get("streams")))
             case "reload":
-                return await self.reloading.reload(only_plan=bool(request.get("plan")))
+                return await self._reload(only_plan=bool(request.get("plan")))
         raise ValueError(f"unknown request {str(request.get('ask'))[:100]!r}: this is logintel {version('logintel')}")
 
     async def _status(self, *, streams: bool) -> Status:
