@@ -21,7 +21,7 @@ from logintel.batch import Batch, Cursor
 from logintel.formats import FormatRegistry
 from logintel.hooks import Plugins
 from logintel.inputs.files import FileInput, FileInputConfig
-from logintel.inputs.files.input import Pace
+from logintel.inputs.files.pace import Pace
 from logintel.source import Source, SourceContext
 from logintel_agent.agent import Agent
 from logintel_agent.doctor.counting import Counting
