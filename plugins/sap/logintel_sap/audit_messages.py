@@ -89,9 +89,7 @@ MESSAGES: Final[dict[str, AuditMessage]] = {
     "AUS": AuditMessage("Authorization Object Deleted", _USER, "INFO", "&A &B deleted"),
     "AUT": AuditMessage("Authorization Object Changed", _USER, "INFO", "&A &B changed"),
     "AUU": AuditMessage("Authorization Object Activated", _USER, "INFO", "&A &B activated"),
-    "AUV": AuditMessage(
-        "Digital Signature Error", _OTHER, "WARN", "Digital signature error (reason = &A, ID = &B)"
-    ),
+    "AUV": AuditMessage("Digital Signature Error", _OTHER, "WARN", "Digital signature error (reason = &A, ID = &B)"),
     "AUW": AuditMessage("Report Started", _REPORT, "INFO", "Report &A started"),
     "AUX": AuditMessage("Report Start Failed", _REPORT, "WARN", "Start of report &A failed (reason=&B)"),
     "AUY": AuditMessage("Download", _OTHER, "INFO", "Download of &A bytes to file &C"),
@@ -109,7 +107,9 @@ MESSAGES: Final[dict[str, AuditMessage]] = {
     "CUP": AuditMessage("Non-Exclusive Debugging Started", _OTHER),
     "CUV": AuditMessage("Successful Web Service Call", _RFC),
     "CUW": AuditMessage("Failed Web Service Call", _RFC, "WARN"),
-    "CUZ": AuditMessage("Generic Table Access by RFC", _OTHER, "INFO", "Generic table access by RFC to &A with activity &B"),
+    "CUZ": AuditMessage(
+        "Generic Table Access by RFC", _OTHER, "INFO", "Generic table access by RFC to &A with activity &B"
+    ),
     "DU9": AuditMessage(
         "Read Table", _OTHER, "INFO", "Generic table access to &A with activity &B (authorization check: &C)"
     ),

@@ -1,4 +1,4 @@
-"""sap-gateway: the log of the SAP Gateway, `ACTION Wkd Mon DD YYYY HH:MM:SS:mmm text` (profile parameter gw/logging)."""
+"""sap-gateway: the log of the SAP Gateway (parameter gw/logging): `ACTION Wkd Mon DD YYYY HH:MM:SS:mmm text`."""
 
 from __future__ import annotations
 

@@ -78,8 +78,7 @@ class JavaListFormat(Format):
 
     def _of_text(self, record: str, instant: Clock) -> Event | None:
         parts = self._text.parts(record)
-        stamp = parts and instant.text(parts["time"])
-        if not parts or stamp is None:
+        if parts is None or (stamp := instant.text(parts["time"])) is None:
             return None
         event = Event(record, timestamp=stamp)
         _take_severity(event, parts.pop("severity", ""))

@@ -50,6 +50,7 @@ def _decode(record: str, instant: Clock) -> Event | None:
         event.metadata["handle"] = match["handle"]
         event.metadata["side"] = "client" if match["handle"][0] == "C" else "server"
     if peer := _PEER.search(text):
+        event.message = f"{action} {text}"
         event.metadata["peer_ip"] = peer["ip"]
         if peer["host"]:
             event.metadata["peer_host"] = peer["host"]

@@ -50,8 +50,9 @@ class TextFilesConfig(SourceConfig, ABC):
     ] = None
 
     @abstractmethod
-    def form(self, formats: FormatRegistry) -> Format:
-        """A new instance of the records' format, for one stream."""
+    def form(self, formats: FormatRegistry, path: str, head: bytes) -> Format | None:
+        """A new instance of the format of one file's records. `head`: the bytes that it begins with; None: they do not
+        tell yet, and the file is looked at again."""
 
     @field_validator("record_start", "record_end", "record_continues")
     @classmethod
@@ -105,7 +106,7 @@ class FileInputConfig(TextFilesConfig):
 
     format: Annotated[FormatName, Field(description="Format of the records; `auto` decides record by record.")] = "auto"
 
-    def form(self, formats: FormatRegistry) -> Format:
+    def form(self, formats: FormatRegistry, path: str, head: bytes) -> Format:  # noqa: ARG002 - the name decides
         """See TextFilesConfig."""
         return formats.create(self.format)
 
