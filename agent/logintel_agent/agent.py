@@ -80,7 +80,7 @@ class Agent:
         if source.replayable():
             yield Reading(config.name, *common)
         if source.pushed():
-            yield Receiving(config.name, *common, worker / "spool" / config.name)
+            yield Receiving(config.name, *common, worker / "spool" / config.name, config.spool)
 
     async def _keep(self, way: Way, stop: asyncio.Event) -> None:
         """Run one way of one source; start it again from its cursors when it fails."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandle
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from logintel.config.document import Document
+from logintel.config.document import Document, Key
 from logintel.config.problem import Problem, nearest
 from logintel.config.section import Choice, DataPath, Section, Setting, defaults, setting_of
 from logintel.config.shared import SharedConfig
@@ -86,19 +86,18 @@ class AgentConfig(SharedConfig):
 
     @classmethod
     def problems(cls, document: Document) -> Iterator[Problem]:
-        """Two sources of one name: their ids, and with them their events, would be taken for one another."""
+        """What two sources cannot share: a name (their events would be taken for one another), an address, a pipe."""
         yield from super().problems(document)
         sources = document.value.get("sources")
-        first: dict[str, int] = {}
+        first: dict[str, Key] = {}
         for index, source in enumerate(sources if isinstance(sources, list) else []):
-            name = source.get("name") if isinstance(source, dict) else None
-            if not isinstance(name, str):
-                continue
-            if name in first:
-                place = document.place(("sources", first[name], "name"))
-                message = f"the name {name!r} is taken by the source at {place.file}:{place.line}: give another"
-                yield document.problem(("sources", index, "name"), message)
-            first.setdefault(name, index)
+            for key, what, remedy in _claims(source if isinstance(source, dict) else {}):
+                claimed: Key = ("sources", index, *key)
+                if what in first:
+                    place = document.place(first[what])
+                    message = f"{what} is taken by the source at {place.file}:{place.line}: {remedy}"
+                    yield document.problem(claimed, message)
+                first.setdefault(what, claimed)
 
     def plan(self) -> list[str]:
         """The sources that would be read."""
@@ -106,3 +105,14 @@ class AgentConfig(SharedConfig):
         if not lines and not (self.bus.kafka and "sources" not in self.model_fields_set):  # else it is a collector's
             lines = ["no sources"]
         return [*super().plan(), *lines]
+
+
+def _claims(source: dict[str, Json]) -> Iterator[tuple[Key, str, str]]:
+    """What a source has that no other may have: where it is written, what it is, and what to do when it is taken."""
+    if isinstance(name := source.get("name"), str):
+        yield ("name",), f"the name {name!r}", "give another"
+    if source.get("stdin") is True:
+        yield ("stdin",), "the standard input", "one source alone can read it"
+    listen = source.get("listen")
+    for place, address in enumerate(listen if isinstance(listen, list) else []):
+        yield ("listen", place), f"the address {address}", "choose another"

@@ -137,6 +137,8 @@ class Delivery:
         """Where a stream that this run has not seen goes on. Its id and partition are on disk before it sends."""
         known = self.checkpoint.mark(self.source, batch.stream)
         mark = known or _born(batch)
+        if batch.identity is not None and mark.id != batch.identity.hex():
+            mark = replace(mark, id=batch.identity.hex())  # known under another: the checkpoint came from elsewhere
         if mark.partition is None:
             mark = replace(mark, partition=await self.producer.place(bytes.fromhex(mark.id)))
         if mark != known:

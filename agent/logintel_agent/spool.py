@@ -7,6 +7,7 @@ restart goes on in a new segment, so no position of a stream is ever used twice,
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from logintel.batch import Batch, Cursor
+from logintel.batch import Batch, Cursor, Full
 from logintel.bus.damage import Damage
 from logintel.bus.segment import Entry, Segment
 from logintel.bus.segment_log import SegmentLog
@@ -30,15 +31,22 @@ _log = structlog.get_logger(__name__)
 class Spool:
     """`accept` fills it, `batches` and `committed` empty it as those of a source do.
 
+    dropped     events that were dropped, by reason
     unreadable  intact records that are no event of a version we know: skipped, and gone with their segment
     """
 
-    def __init__(self, directory: Path, max_bytes: int) -> None:
-        """Opens or makes the directory. Raises DirectoryLocked, or OSError when it cannot be used."""
+    def __init__(self, directory: Path, max_bytes: int, *, drop_newest: bool = False) -> None:
+        """Opens or makes the directory. Raises DirectoryLocked, or OSError when it cannot be used.
+
+        `drop_newest`: what there is no room for is dropped and counted, instead of refused.
+        """
         self._spooled = SegmentLog(directory, max_bytes)
+        self._drop_newest = drop_newest
+        self._finished = False
         self._delivered: dict[str, int] = {}
         self._ends: dict[str, int] = {}
         self._gone: list[tuple[str, int]] = []
+        self.dropped: Counter[str] = Counter()
         self.unreadable = 0
 
     @property
@@ -62,11 +70,23 @@ class Spool:
         Raises Full when there is no room (LogFull: the disk took nothing), ValueError for an event over 16 MiB;
         none of the events is kept then. Cancelled, it may have kept them.
         """
-        if events:
+        if not events:
+            return
+        try:
             await self._spooled.append([encode(event) for event in events]).durable
+        except Full as error:
+            if not self._drop_newest:
+                raise
+            self._drop(len(events), error)
+
+    def finish(self) -> None:
+        """Nothing more will be accepted: `batches` ends behind what is there."""
+        self._finished = True
+        self._spooled.grown.fire()
 
     async def batches(self, cursors: Mapping[str, Cursor], *, once: bool = False) -> AsyncGenerator[Batch, None]:
-        """What is on disk behind `cursors`, oldest first; then, but for `once`, what comes. Call it once at a time."""
+        """What is on disk behind `cursors`, oldest first; then, but for `once`, what comes until `finish`. Call it once
+        at a time."""
         self._delivered = {stream: cursor for stream, cursor in cursors.items() if isinstance(cursor, int)}
         self._ends = {}
         held = {_stream(segment) for segment in self._spooled.segments}
@@ -78,9 +98,13 @@ class Spool:
                 while self._gone:
                     stream, cursor = self._gone.pop()
                     yield Batch((), cursor, stream, ended=True)
-                if once and not reader.unread():
+                chunk = reader.look(_BATCH)
+                if chunk is None and (once or self._finished):
                     return
-                segment, entries, ended = await reader.read(_BATCH)
+                if chunk is None:
+                    await self._spooled.grown.wait()
+                    continue
+                segment, entries, ended = chunk
                 stream = _stream(segment)
                 done = read_to.get(stream, 0)
                 fresh = [entry for entry in entries if entry[0] > done]
@@ -104,6 +128,12 @@ class Spool:
     async def close(self) -> None:
         """Sync what was accepted and let others open the directory."""
         await self._spooled.close()
+
+    def _drop(self, count: int, full: Full) -> None:
+        before = self.dropped["spool_full"]
+        self.dropped["spool_full"] = before + count
+        if before.bit_length() != (before + count).bit_length():  # told when the number has doubled
+            _log.error("events_dropped", reason="spool_full", total=before + count, detail=str(full))
 
     def _batch(self, stream: str, entries: Sequence[Entry]) -> Batch:
         events, spans = [], []

@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 
-from logintel.event import Event
+from logintel.event import Event, Json
 
 _PLAIN: Final = b"\x01"
 _UNBOUNDED: Final = b"\x02"
@@ -45,3 +45,28 @@ def decode(payload: bytes) -> Event:
     fields = orjson.loads(body) if form == _PLAIN else json.loads(body)
     raw, message, timestamp, level, parsed, metadata, tags, name, *_ = fields
     return Event(raw, message, timestamp, level, parsed, metadata, tags, name)
+
+
+def exported(payload: bytes, source: str, stream: str, number: int) -> bytes:
+    """A payload as a line of JSON for people: the event by the names of the data schema, and its place in the spool.
+
+    One of a form that we do not know is a line with its bytes in `payload` (backslash escapes) and `error`.
+    """
+    place: dict[str, Json] = {"source": source, "stream": stream, "number": number}
+    try:
+        event = decode(payload)
+    except ValueError as error:
+        return orjson.dumps({**place, "error": str(error), "payload": repr(payload)[2:-1]}) + b"\n"
+    line = place | {
+        "timestamp": event.timestamp,
+        "level": event.level,
+        "message": event.message,
+        "raw_log": event.raw,
+        "parsed_fields": event.fields,
+        "metadata": {**event.metadata, "format": event.format},
+        "tags": [*event.tags],
+    }
+    try:
+        return orjson.dumps(line) + b"\n"
+    except orjson.JSONEncodeError:  # as for form 2
+        return json.dumps(line).encode() + b"\n"

@@ -7,17 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from logintel.bus import Producer
 from logintel.event import Envelope
-from logintel.source import Source
+from logintel.source import Source, SpoolConfig
 from logintel_agent.checkpoint import Checkpoint
 from logintel_agent.delivery import Delivery
 from logintel_agent.spool import Spool
-
-#: Bytes that one source's spool may hold; when it is full its senders wait.
-SPOOL_BYTES: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,7 @@ class Receiving(Way):
     """A source that is sent to: what it accepts is on disk before the sender is answered, and delivered from there."""
 
     directory: Path
+    room: SpoolConfig
 
     @property
     def name(self) -> str:
@@ -66,13 +63,21 @@ class Receiving(Way):
         return f"{self.source}/spool"
 
     async def run(self, delivery: Delivery, *, once: bool) -> None:
-        """See Way. In a run that ends nothing is received: what an earlier run kept is delivered."""
-        spool = Spool(self.directory, SPOOL_BYTES)
+        """See Way. In a run that ends only what ends by itself is received; what an earlier run kept is delivered."""
+        source = self.make()
+        spool = Spool(self.directory, int(self.room.max_bytes), drop_newest=self.room.when_full == "drop_newest")
         delivery.committed = spool.committed
         try:
             async with asyncio.TaskGroup() as group:
-                if not once:
-                    group.create_task(self.make().serve(spool.accept))
-                group.create_task(delivery.run(spool.batches(self.checkpoint.cursors(self.name), once=once)))
+                if once and not source.ends():
+                    spool.finish()
+                else:
+                    group.create_task(_receive(source, spool))
+                group.create_task(delivery.run(spool.batches(self.checkpoint.cursors(self.name))))
         finally:
             await spool.close()
+
+
+async def _receive(source: Source, spool: Spool) -> None:
+    await source.serve(spool.accept)
+    spool.finish()

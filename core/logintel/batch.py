@@ -27,6 +27,8 @@ class Batch:
     spans   (start, end) of each event in the stream, ends rising; None: the agent counts events
     ended   the stream will never go on: its cursor is forgotten once these events are delivered
     stamp   timestamp (UTC, 27 characters) for events that state none and follow none that does; None: now
+    identity  16 bytes that name the stream the same to every agent that may read it, where the source knows such; None:
+            the agent makes an id of its own, which its checkpoint keeps
     metadata  what all of these events share, beside their own metadata
 
     A batch without events is a promise kept: its cursor is on disk before anything later of that stream is sent.
@@ -40,6 +42,7 @@ class Batch:
     ended: bool = False
     stamp: str | None = None
     metadata: Mapping[str, Json] | None = None
+    identity: bytes | None = None
 
 
 class Full(Exception):

@@ -8,7 +8,7 @@ from abc import ABC
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import structlog
 from pydantic import Field
@@ -18,12 +18,23 @@ from logintel.config.section import Section
 from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
 from logintel.identity import source_id
+from logintel.size import Size
 
 _log = structlog.get_logger(__name__)
 
 
 class InputExhausted(Exception):
     """Raised by `Source.idle` in a run that ends (`--once`): all there was has been read."""
+
+
+class SpoolConfig(Section):
+    """Room for what a source receives until it is delivered."""
+
+    max_bytes: Annotated[Size, Field(ge=1024 * 1024, description="Most bytes on disk, at least 1MiB.")] = Size("256MiB")
+    when_full: Annotated[
+        Literal["block", "drop_newest"],
+        Field(description="block: senders wait. drop_newest: what comes is dropped and counted until there is room."),
+    ] = "block"
 
 
 class SourceConfig(Section):
@@ -37,6 +48,9 @@ class SourceConfig(Section):
     environment: Annotated[str | None, Field(description="Environment, for example production.")] = None
     host: Annotated[str | None, Field(description="Host name put on the events; the agent's own by default.")] = None
     tags: Annotated[tuple[str, ...], Field(description="Tags put on every event of this source.")] = ()
+    spool: SpoolConfig = Field(
+        default_factory=SpoolConfig, description="Room for what is received until it is delivered."
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,8 @@ class Source(ABC):
         raise NotImplementedError
 
     async def serve(self, accept: Accept) -> None:
-        """Receive events and `await accept(events)` before answering their sender. Runs until cancelled."""
+        """Receive events and `await accept(events)` before answering their sender. Runs until cancelled, or returns
+        when no more will come (see `ends`)."""
         raise NotImplementedError
 
     async def committed(self, stream: str, cursor: Cursor) -> None:  # noqa: B027 - a hook that most sources do not need
@@ -104,6 +119,10 @@ class Source(ABC):
     def pushed(self) -> bool:
         """Whether this source is sent to: the agent then runs `serve`, and keeps what it accepts in a spool."""
         return type(self).serve is not Source.serve
+
+    def ends(self) -> bool:
+        """Whether `serve` returns by itself, as with a pipe: a run that ends (`--once`) then waits for it."""
+        return False
 
 
 def envelope(config: SourceConfig, installation: str, *, host_local: bool) -> Envelope:

@@ -13,7 +13,7 @@ import glob
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -34,17 +34,23 @@ from logintel_embedded.runner import Embedded
 EXAMPLES: Final = """
     logintel run /var/log                     # watch every log file under a directory
     logintel run '/var/log/**/*.log' --once   # read what is there, print what was found, end
+    ./program 2>&1 | logintel run -           # what a program prints, until it ends
     logintel run --config logintel.yaml       # sources, rules and notifications from a file
 """
-#: Name of the source that reads the paths of the command line.
+#: Names of the sources that read the paths of the command line and what is piped to it.
 PATHS_SOURCE: Final = "files"
+STDIN_SOURCE: Final = "stdin"
+#: The path that stands for the standard input.
+STDIN: Final = "-"
 #: Seconds between two looks of the progress line.
 _REFRESH: Final = 0.2
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="file, directory or quoted glob to read")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="file, directory or quoted glob to read; - is the standard input"
+    )
     parser.add_argument("--config", metavar="FILE", help="YAML with the keys of agent.yaml and collector.yaml")
     parser.add_argument("--data", metavar="DIR", type=Path, help="where everything is kept (default: %(default)s)")
     parser.add_argument("--once", action="store_true", help="end when all is read, indexed and evaluated")
@@ -88,9 +94,8 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace, data: Path, plugins: Plugins) -> EmbeddedConfig:
     """What the file says, and a source for the paths of the command line."""
     config = load(EmbeddedConfig, args.config, data)
-    if args.paths:
-        _refuse_if_all_missing(args.paths)
-        config = config.model_copy(update={"sources": (*config.sources, _paths_source(args.paths, config, plugins))})
+    added = [_argument_source(name, keys, config, plugins) for name, keys in _sources(args.paths)]
+    config = config.model_copy(update={"sources": (*config.sources, *added)})
     if not config.sources:
         raise Misconfigured(
             [Problem("", 0, "", "nothing to read: name files, as in `logintel run /var/log`, or --config FILE")]
@@ -98,11 +103,23 @@ def _config(args: argparse.Namespace, data: Path, plugins: Plugins) -> EmbeddedC
     return config
 
 
-def _paths_source(paths: Sequence[str], config: EmbeddedConfig, plugins: Plugins) -> SourceConfig:
-    if any(source.name == PATHS_SOURCE for source in config.sources):
-        raise Misconfigured([Problem("", 0, "", f"paths cannot be added: a source is already named {PATHS_SOURCE!r}")])
+def _sources(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The sources that the paths of the command line stand for: their names and keys."""
+    if STDIN in arguments:
+        yield STDIN_SOURCE, {"stdin": True}
+    paths = [path for path in arguments if path != STDIN]
+    if paths:
+        _refuse_if_all_missing(paths)
+        yield PATHS_SOURCE, {"paths": tuple(map(_absolute, paths))}
+
+
+def _argument_source(name: str, keys: dict[str, Any], config: EmbeddedConfig, plugins: Plugins) -> SourceConfig:
+    if any(source.name == name for source in config.sources):
+        raise Misconfigured([Problem("", 0, "", f"paths cannot be added: a source is already named {name!r}")])
+    if "stdin" in keys and any(getattr(source, "stdin", False) for source in config.sources):
+        raise Misconfigured([Problem("", 0, "", "`-` cannot be added: a source reads the standard input already")])
     application: Any = plugins.sources["application"].Config
-    made: SourceConfig = application(name=PATHS_SOURCE, type="application", paths=tuple(map(_absolute, paths)))
+    made: SourceConfig = application(name=name, type="application", **keys)
     return made
 
 

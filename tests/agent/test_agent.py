@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 import pytest
 
-from logintel.batch import Accept, Batch, Cursor
+from logintel.batch import Accept, Batch, Cursor, Full
 from logintel.bus import Record
 from logintel.bus.local import LocalBus
 from logintel.event import MAX_ENCODED, Event, decode
 from logintel.hooks import Plugins
-from logintel.source import InputExhausted, Source, SourceConfig, SourceContext
+from logintel.source import InputExhausted, Source, SourceConfig, SourceContext, SpoolConfig
 from logintel_agent.agent import Agent
 
 PAGES = [[f"order {page}.{n}" for n in range(3)] for page in range(5)]
@@ -230,3 +230,42 @@ def test_no_cursor_moves_before_its_events_are_acknowledged(tmp_path: Path) -> N
         return seen
 
     assert asyncio.run(run()) == [0, 1, 1, 3, 4]
+
+
+class FloodSource(Source):
+    """A sender of more than the spool holds, which notes what it was answered."""
+
+    type = "flood"
+    answers: ClassVar[list[str]] = []
+
+    async def serve(self, accept: Accept) -> None:
+        for _ in range(40):
+            try:
+                await accept([Event("x" * 100_000)])
+                self.answers.append("taken")
+            except Full:
+                self.answers.append("full")
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("policy", "answers"), [("block", {"taken", "full"}), ("drop_newest", {"taken"})])
+def test_complaint_21_a_full_spool_refuses_but_where_the_source_is_told_to_drop(
+    policy: str, answers: set[str], tmp_path: Path
+) -> None:
+    FloodSource.answers.clear()
+    room = SpoolConfig.model_validate({"max_bytes": "2MiB", "when_full": policy})
+    config = SourceConfig(name="net", type="flood", spool=room)
+
+    async def run() -> None:
+        agent = Agent(tmp_path, "test", [config], Plugins({"flood": FloodSource}), Slow(), SourceContext())
+        running = asyncio.create_task(agent.run(asyncio.Event()))
+        async with asyncio.timeout(120):
+            while len(FloodSource.answers) < 40:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(run())
+    assert set(FloodSource.answers) == answers
+    kept = sum(path.stat().st_size for path in (tmp_path / "worker-0" / "spool" / "net").glob("*.seg"))
+    assert 2_000_000 < kept < 2_500_000

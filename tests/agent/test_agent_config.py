@@ -98,3 +98,33 @@ def test_a_format_must_be_installed(tmp_path: Path) -> None:
 def test_the_schema_names_each_source_type() -> None:
     items = AgentConfig.model_json_schema()["properties"]["sources"]["items"]["anyOf"]
     assert {"properties": {"type": {"const": "application"}}} in [part for item in items for part in item["allOf"]]
+
+
+def test_a_pipe_and_an_address_belong_to_one_source(tmp_path: Path) -> None:
+    receiver = "sources:\n- name: %s\n  type: application\n  stdin: true\n  listen: ['%s']\n"
+    file = written(
+        tmp_path,
+        agent=receiver % ("a", "tcp://127.0.0.1:5514"),
+        b=receiver.replace("true", "false") % ("b", "tcp://127.0.0.1:5514"),
+        c=receiver % ("c", "udp://127.0.0.1:5514"),
+    )
+    address, pipe = problems(file)
+    assert address == (
+        "sources.d/b.yaml:5: sources[1].listen[0]: the address tcp://127.0.0.1:5514 is taken by the source at "
+        "agent.yaml:5: choose another"
+    )
+    assert pipe == (
+        "sources.d/c.yaml:4: sources[2].stdin: the standard input is taken by the source at agent.yaml:4: "
+        "one source alone can read it"
+    )
+
+
+def test_the_spool_of_a_source_is_bounded_as_its_configuration_says(tmp_path: Path) -> None:
+    file = written(tmp_path, agent=SHOP.replace("}", ", spool: {max_bytes: 2GiB, when_full: drop_newest}}"))
+    (shop,) = load(AgentConfig, file).sources
+    assert (int(shop.spool.max_bytes), shop.spool.when_full) == (2 * 1024**3, "drop_newest")
+    file.write_text(SHOP.replace("}", ", spool: {max_bytes: 1kB, when_full: drop}}"))
+    assert [problem.split(": ")[1] for problem in problems(file)] == [
+        "sources[0].spool.max_bytes",
+        "sources[0].spool.when_full",
+    ]

@@ -1,14 +1,20 @@
-"""The spool: what was accepted is delivered, under a position that no other event ever has."""
+"""The spool: what was accepted is delivered, under a position that no other event ever has.
+
+Complaints that users have of peers' disk buffers, answered here: 14, damage makes them stuck or crash for ever; 15, emptying
+one takes more memory than the outage did; 21, they drop by default.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from logintel.batch import Batch, Cursor, Full
 from logintel.event import Event, Json
@@ -84,7 +90,7 @@ def test_what_was_not_delivered_comes_again_at_the_same_positions_and_what_was_d
     asyncio.run(run())
 
 
-def test_a_stream_ends_only_after_its_segment_is_gone(tmp_path: Path) -> None:
+def test_complaint_14_a_stream_ends_only_after_its_segment_is_gone(tmp_path: Path) -> None:
     async def run() -> None:
         spool = Spool(tmp_path, 8 * 10_000)
         for start in range(0, 400, 20):
@@ -124,6 +130,71 @@ def test_a_full_spool_refuses_until_events_are_delivered(tmp_path: Path) -> None
     asyncio.run(run())
 
 
+def test_complaint_21_only_who_asks_for_it_has_events_dropped_and_they_are_counted(tmp_path: Path) -> None:
+    async def run() -> None:
+        spool = Spool(tmp_path, 50_000, drop_newest=True)
+        accepted = 0
+        while spool.held_bytes < 50_000:
+            await spool.accept(events(accepted, 10))
+            accepted += 10
+        with capture_logs() as logs:
+            for n in range(20):
+                await spool.accept(events(accepted + n, 1))
+        assert spool.dropped == {"spool_full": 20}
+        assert [(log["event"], log["reason"], log["total"]) for log in logs] == [
+            ("events_dropped", "spool_full", total) for total in (1, 2, 4, 8, 16)
+        ]
+        assert numbers(await drain(spool, {}, accepted, commit=True)) == list(range(accepted))
+        await spool.accept(events(1000, 1))
+        assert spool.dropped == {"spool_full": 20}
+        await spool.close()
+
+    asyncio.run(run())
+
+
+def test_batches_end_behind_the_last_event_once_it_is_finished(tmp_path: Path) -> None:
+    async def run() -> None:
+        spool = Spool(tmp_path, 100 * MIB)
+
+        async def read() -> list[Batch]:
+            return [batch async for batch in spool.batches({})]
+
+        reading = asyncio.create_task(read())
+        await spool.accept(events(0, 700))
+        spool.finish()
+        async with asyncio.timeout(60):
+            assert numbers(await reading) == list(range(700))
+        await spool.close()
+
+    asyncio.run(run())
+
+
+def test_complaint_15_draining_takes_no_more_memory_than_a_few_blocks(tmp_path: Path) -> None:
+    size, count = 100_000, 1000  # 100 MB
+
+    async def run() -> int:
+        spool = Spool(tmp_path, 1000 * MIB)
+        event = Event("x" * size)
+        for _ in range(count // 50):
+            await spool.accept([event] * 50)
+        await spool.close()
+        tracemalloc.start()
+        try:
+            spool = Spool(tmp_path, 1000 * MIB)
+            delivered = 0
+            async with aclosing(spool.batches({}, once=True)) as batches:
+                async for batch in batches:
+                    delivered += len(batch.events)
+                    await spool.committed(batch.stream, batch.cursor)
+            await spool.close()
+            assert delivered == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert asyncio.run(run()) < 8 * MIB
+
+
 def test_one_request_larger_than_the_spool_does_not_block_it_for_ever(tmp_path: Path) -> None:
     async def run() -> None:
         spool = Spool(tmp_path, 10_000)
@@ -148,7 +219,7 @@ def test_many_senders_share_few_syncs(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_damaged_spool_delivers_the_rest_and_counts_the_loss(tmp_path: Path) -> None:
+def test_complaint_14_a_damaged_spool_delivers_the_rest_and_counts_the_loss(tmp_path: Path) -> None:
     async def run() -> None:
         spool = Spool(tmp_path, 100 * MIB)
         await spool.accept(events(0, 100))

@@ -139,7 +139,7 @@ wrong: 1
         "c.yaml:7: notify[0].password: is missing",
         "c.yaml:8: notify[0].pasword: unknown key; did you mean 'password'?",
         "c.yaml:9: installation: ${evn:X}: unknown kind of reference 'evn'; did you mean 'env'?",
-        "c.yaml:10: wrong: unknown key; known: bus, folder, inner, installation, notify",
+        "c.yaml:10: wrong: unknown key; known: bus, folder, inner, installation, monitor, notify",
     ]
 
 

@@ -1,135 +1,162 @@
-"""The socket input: framing by any cut, and real senders over TCP and UDP."""
+"""The socket input: senders over TCP are heard, held back and told apart; a stop loses nothing that has arrived."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from receiver import Receiver, refused, send_tcp
+from structlog.testing import capture_logs
 
-from logintel.batch import Full
-from logintel.event import Event
-from logintel.formats import Reading
-from logintel.hooks import load_plugins
-from logintel.inputs.sockets import MAX_RECORD, Address, Frames, SocketInput
-from logintel.refused import Refused
+from logintel.inputs.sockets import Address
+from logintel.inputs.sockets.binding import listening
 
-FORMATS = load_plugins().formats
-READING = Reading(UTC, datetime(2026, 11, 22, tzinfo=UTC))
 LINE = b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8"
-
-RECORDS = st.lists(
-    st.binary(min_size=1, max_size=40).filter(lambda data: b"\n" not in data and not data[:1].isdigit()), max_size=6
-)
-
-
-@given(RECORDS, st.lists(st.booleans(), min_size=6, max_size=6), st.lists(st.integers(0, 400), max_size=5))
-def test_frames_are_the_same_however_the_bytes_arrive(
-    records: list[bytes], counted: list[bool], cuts: list[int]
-) -> None:
-    data = b"".join(
-        b"%d %b" % (len(record), record) if octets else record + b"\n"
-        for record, octets in zip(records, counted, strict=False)
-    )
-    frames, found = Frames(), []
-    bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    for start, end in pairwise(bounds):
-        found += frames.feed(data[start:end])
-    assert [record for record, _ in found + frames.end()] == records
-
-
-def test_a_last_line_without_line_end_counts() -> None:
-    frames = Frames()
-    assert frames.feed(b"whole\npart") == [(b"whole", False)]
-    assert frames.end() == [(b"part", False)]
-    assert frames.end() == []
-
-
-def test_a_line_over_the_limit_comes_in_marked_pieces() -> None:
-    frames = Frames()
-    found = frames.feed(b"x" * (2 * MAX_RECORD + 5) + b"\nnext\n")
-    assert [(len(record), cut) for record, cut in found] == [
-        (MAX_RECORD, True),
-        (MAX_RECORD, True),
-        (5, False),
-        (4, False),
-    ]
-
-
-class Served:
-    """A running input; `events` is what it handed over."""
-
-    def __init__(self, address: str, refusals: int = 0) -> None:
-        self.events: list[Event] = []
-        self.refusals = refusals
-        self.input = SocketInput([Address.parse(address)], FORMATS.create("auto"), lambda: READING, self.accept)
-
-    async def accept(self, events: Sequence[Event]) -> None:
-        if self.refusals:
-            self.refusals -= 1
-            raise Full
-        self.events += events
-
-    async def port(self) -> int:
-        while not self.input.bound:
-            await asyncio.sleep(0.005)
-        return self.input.bound[0].port
-
-    async def until(self, count: int) -> None:
-        async with asyncio.timeout(60):
-            while len(self.events) < count:
-                await asyncio.sleep(0.005)
-
-
-def serve(served: Served, client: Callable[[int], Awaitable[None]], count: int) -> list[Event]:
-    async def run() -> None:
-        running = asyncio.create_task(served.input.run())
-        try:
-            await client(await served.port())
-            await served.until(count)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-    asyncio.run(run())
-    return served.events
-
-
-async def send_tcp(port: int, data: bytes) -> None:
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(data)
-    await writer.drain()
-    writer.close()
-    await writer.wait_closed()
 
 
 def test_syslog_over_tcp() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0")
     data = LINE + b"\n" + b"%d %b" % (len(LINE), LINE) + b"\r\n\n" + b"last without line end"
-    events = serve(Served("tcp://127.0.0.1:0"), lambda port: send_tcp(port, data), 3)
+
+    async def client() -> None:
+        await send_tcp(receiver.port, data)
+        await receiver.until(lambda: len(receiver.events) == 3)
+
+    events = receiver.serve(client)
     assert [event.raw for event in events] == [LINE.decode(), LINE.decode(), "last without line end"]
     assert events[0].fields["host"] == "mymachine"
     assert events[0].metadata["peer"] == "127.0.0.1"
 
 
-def test_a_full_spool_makes_the_sender_wait_and_loses_nothing() -> None:
-    lines = [b"message %d" % n for n in range(2000)]
-    events = serve(Served("tcp://127.0.0.1:0", refusals=3), lambda port: send_tcp(port, b"\n".join(lines)), 2000)
-    assert [event.raw.encode() for event in events] == lines
+def test_complaint_21_a_full_spool_makes_the_sender_wait_and_loses_nothing() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0", refusals=3)
+    lines = [f"message {n}" for n in range(2000)]
+
+    async def client() -> None:
+        await send_tcp(receiver.port, "\n".join(lines).encode())
+        await receiver.until(lambda: len(receiver.events) == 2000)
+
+    receiver.serve(client)
+    assert receiver.texts == lines
 
 
-def test_syslog_over_udp() -> None:
-    async def client(port: int) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for _ in range(50):
-                sender.sendto(LINE + b"\n", ("127.0.0.1", port))
+def test_a_sender_that_never_ends_its_line_does_not_stop_the_others() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0")
 
-    events = serve(Served("udp://127.0.0.1:0"), client, 50)
-    assert {event.raw for event in events} == {LINE.decode()}
+    async def client() -> None:
+        _, slow = await asyncio.open_connection("127.0.0.1", receiver.port)
+        slow.write(b"999 <34>half a rec")
+        await slow.drain()
+        for n in range(50):
+            await send_tcp(receiver.port, b"message %d\n" % n)
+        await receiver.until(lambda: len(receiver.events) == 50)
+        slow.close()
+
+    receiver.serve(client)
+    assert set(receiver.texts) >= {f"message {n}" for n in range(50)}
+
+
+def test_senders_over_the_limit_wait_until_a_connection_closes() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0", max_connections=2)
+
+    async def client() -> None:
+        _, first = await asyncio.open_connection("127.0.0.1", receiver.port)
+        _, second = await asyncio.open_connection("127.0.0.1", receiver.port)
+        for writer in (first, second):
+            writer.write(b"in time\n")
+        await receiver.until(lambda: len(receiver.events) == 2)
+        waiting = asyncio.create_task(send_tcp(receiver.port, b"late\n"))
+        first.write(b"still in time\n")
+        await receiver.until(lambda: len(receiver.events) == 3)
+        assert "late" not in receiver.texts
+        first.close()
+        await receiver.until(lambda: len(receiver.events) == 4)
+        await waiting
+        second.close()
+
+    with capture_logs() as logs:
+        receiver.serve(client)
+    assert receiver.texts[3:] == ["late"]
+    assert "connections_at_limit" in {log["event"] for log in logs}
+
+
+def test_what_has_arrived_when_it_is_stopped_is_kept() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0")
+    lines = [f"message {n}" for n in range(2000)]
+
+    async def client() -> None:
+        sender.connect(("127.0.0.1", receiver.port))
+        sender.sendall("\n".join(lines).encode())  # less than the first window, so it is with the receiver now
+
+    with socket.socket() as sender:
+        receiver.serve(client)
+    assert receiver.texts == lines, "the last line too, which has no line end"
+
+
+def test_a_stop_takes_what_came_over_connections_that_had_to_wait() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0", max_connections=1)
+
+    async def client() -> None:
+        for n, sender in enumerate(senders):
+            sender.connect(("127.0.0.1", receiver.port))
+            sender.send(b"message %d\n" % n)
+
+    senders = [socket.socket() for _ in range(5)]
+    receiver.serve(client)
+    for sender in senders:
+        sender.close()
+    assert sorted(receiver.texts) == [f"message {n}" for n in range(5)]
+
+
+def test_what_a_stop_finds_no_room_for_is_told() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0", refusals=10**9)
+
+    async def client() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+        writer.write(b"one\ntwo\n")
+        await receiver.until(lambda: receiver.refusals < 10**9)
+        writer.close()
+
+    with capture_logs() as logs:
+        assert receiver.serve(client) == []
+    assert [(log["event"], log["events"]) for log in logs] == [("received_events_lost", 2)]
+
+
+def test_a_broken_connection_keeps_what_came() -> None:
+    receiver = Receiver("tcp://127.0.0.1:0")
+
+    async def client() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+        writer.write(b"whole\npart")
+        await receiver.until(lambda: len(receiver.events) == 1)
+        transport = writer.transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        transport.abort()
+        await receiver.until(lambda: len(receiver.events) == 2)
+
+    receiver.serve(client)
+    assert receiver.texts == ["whole", "part"]
+
+
+def test_a_name_is_listened_on_at_all_of_its_addresses_and_gone_senders_are_noticed() -> None:
+    async def run() -> None:
+        async with listening(Address.parse("tcp://localhost:0"), 0o600) as opened:
+            found = await asyncio.get_running_loop().getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)
+            ours = {one.getsockname()[0] for one in opened}
+            assert "127.0.0.1" in ours <= {place[0] for *_, place in found}
+            for one in opened:
+                with socket.create_connection(one.getsockname()[:2]):
+                    connection, _ = one.accept()
+                with connection:
+                    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                    idle, interval, count = (
+                        connection.getsockopt(socket.IPPROTO_TCP, option)
+                        for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                    )
+                    assert idle + interval * count == 120
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
@@ -139,17 +166,12 @@ def test_a_port_in_use_is_said_so(protocol: str) -> None:
         holder.bind(("127.0.0.1", 0))
         if protocol == "tcp":
             holder.listen()
-        address = f"{protocol}://127.0.0.1:{holder.getsockname()[1]}"
-        with pytest.raises(ExceptionGroup) as raised:
-            asyncio.run(Served(address).input.run())
-    (error,) = raised.value.exceptions
-    assert isinstance(error, Refused)
-    assert str(error).startswith(f"cannot listen on {address}: ")
-    assert "choose another address" in str(error)
+        refused(f"{protocol}://127.0.0.1:{holder.getsockname()[1]}", "choose another address")
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tcp://", "tcp://host", "http://host:80", "tcp://host:99999", "tcp://::1:514", "514"]
+    "text",
+    ["", "tcp://", "tcp://host", "http://host:80", "tcp://host:99999", "tcp://::1:514", "514", "unix://relative"],
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected such as tcp"):
@@ -159,3 +181,6 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_addresses() -> None:
     assert Address.parse("udp://[::1]:514") == Address("udp", "::1", 514)
     assert str(Address.parse("udp://[::1]:514")) == "udp://[::1]:514"
+    assert str(Address.parse("unixgram:///dev/log")) == "unixgram:///dev/log"
+    with pytest.raises(ValueError, match="at most 107 bytes"):
+        Address.parse("unix:///" + "x" * 107)

@@ -23,6 +23,8 @@ from typing import Any
 
 import pytest
 
+from logintel.main import main
+
 COMMAND = [sys.executable, "-m", "logintel"]
 SAMPLES = Path(__file__).parents[2] / "examples" / "samples"
 RULES = Path(__file__).parents[2] / "examples" / "rules"
@@ -398,3 +400,35 @@ def test_progress_is_shown_on_a_terminal_only(data: Path, tmp_path: Path) -> Non
         assert b"\x1b" not in process.stdout.read()
     assert re.search(rb"[\d,]+ read .* [\d,]+ indexed", shown)
     assert shown.endswith(b"\r\x1b[2K")
+
+
+def piped(data: Path, text: str, *args: str) -> Done:
+    """A run whose standard input is a pipe that `text` comes through."""
+    done = subprocess.run(
+        [*COMMAND, "run", "--data", str(data), "--json", *args],
+        input=text.encode(),
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+TRACE = "2026-11-22 10:00:00 ERROR boom\njava.lang.IllegalStateException: x\n\tat shop.Cart.add(Cart.java:7)\n"
+
+
+def test_what_is_piped_in_is_indexed_and_the_end_of_the_pipe_ends_the_run(data: Path, log: Path) -> None:
+    lines = [f"2026-11-22 10:00:01 INFO message {n}" for n in range(3000)]
+    done = piped(data, TRACE + "\n".join(lines), "-")
+    assert (done.code, done.err) == (0, "")
+    assert done.summary["by_source"] == {"stdin": 3001}
+    assert {document["raw_log"] for document in found(data)} == {TRACE.strip(), *lines}
+    again = piped(data, "2026-11-22 10:00:02 INFO one more\n", "-", str(log), "--once")
+    assert again.summary["by_source"] == {"files": 2, "stdin": 1}
+
+
+def test_the_pipe_belongs_to_one_source(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "logintel.yaml"
+    config.write_text("sources: [{name: a, type: application, stdin: true}]\n")
+    assert main(["run", "--data", str(data), "--config", str(config), "-"]) == 2
+    assert "`-` cannot be added: a source reads the standard input already" in capfd.readouterr().err

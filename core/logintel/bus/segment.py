@@ -121,12 +121,17 @@ class Scan(NamedTuple):
 
     entries  intact records, their numbers rising
     used     bytes that need not be seen again
-    skipped  how many of these belong to no intact record
+    gaps     (offset, length) of those among these that belong to no intact record
     """
 
     entries: list[Entry]
     used: int
-    skipped: int
+    gaps: list[tuple[int, int]]
+
+    @property
+    def skipped(self) -> int:
+        """Bytes in the gaps."""
+        return sum(length for _, length in self.gaps)
 
 
 def decode(data: bytes, seed: int, above: int, *, final: bool) -> Scan:
@@ -135,8 +140,9 @@ def decode(data: bytes, seed: int, above: int, *, final: bool) -> Scan:
     `final`: nothing follows, so a record that goes on behind `data` is damage; otherwise it is left for the next call.
     """
     entries: list[Entry] = []
+    gaps: list[tuple[int, int]] = []
     add, unpack, view, end = entries.append, _RECORD.unpack_from, memoryview(data), len(data)
-    place = skipped = 0
+    place, gap = 0, -1
     undamaged = True
     while place + RECORD_BYTES <= end:
         magic, crc, check, length, number = unpack(data, place)
@@ -145,17 +151,40 @@ def decode(data: bytes, seed: int, above: int, *, final: bool) -> Scan:
             # Behind damage a length is believed only when `head` confirms it: false ones could cost a sum each.
             headed = (undamaged and stop <= end) or crc32(view[place + 12 : place + RECORD_BYTES], seed) == check
             if headed and stop > end and not final:
-                return Scan(entries, place, skipped)
+                return Scan(entries, place, _closed(gaps, gap, place))
             if headed and stop <= end and number > above and crc32(view[place + 8 : stop], seed) == crc:
+                if gap >= 0:
+                    gaps, gap = _closed(gaps, gap, place), -1
                 add((number, data[place + RECORD_BYTES : stop]))
                 above, place = number, stop
                 continue
+        if gap < 0:
+            gap = place
         found = data.find(_MAGIC, place + 1)
         undamaged = False
         if found < 0:  # the last bytes may be the start of a magic
             found = max(place + 1, end - len(_MAGIC) + 1)
-        skipped += found - place
         place = found
-    if final:
-        return Scan(entries, end, skipped + end - place)
-    return Scan(entries, place, skipped)
+    if final and place < end:
+        gap, place = (place if gap < 0 else gap), end
+    return Scan(entries, place, _closed(gaps, gap, place))
+
+
+def _closed(gaps: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    return [*gaps, (start, end - start)] if start >= 0 else gaps
+
+
+def explain(data: bytes, seed: int) -> str:
+    """Why `data`, all that there is from here to the end of the file, begins with no intact record."""
+    if len(data) < RECORD_BYTES and _MAGIC.startswith(data[: len(_MAGIC)]):
+        return "torn: the file ends within a record"
+    if data[: len(_MAGIC)] != _MAGIC:
+        return "no record begins here"
+    _, crc, check, length, _ = _RECORD.unpack_from(data)
+    if crc32(data[12:RECORD_BYTES], seed) != check:
+        return "the head of the record is damaged, or it is of another segment"
+    if RECORD_BYTES + length > len(data):
+        return "torn: the file ends within a record"
+    if crc32(memoryview(data)[8 : RECORD_BYTES + length], seed) == crc:
+        return "a record that stands before already"
+    return "the sum of the record differs"

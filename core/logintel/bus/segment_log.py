@@ -50,6 +50,7 @@ class SegmentLog:
     """One writer and any number of readers, in one process and one event loop.
 
     damage  what could not be read, of all readers
+    grown   fires when there is more to read
     last    number of the last record appended
     syncs   how often the disk was asked to keep what it has
     """
@@ -73,7 +74,7 @@ class SegmentLog:
         self._writer: SegmentWriter | None = None
         self._unsynced: list[SegmentWriter] = []
         self._commit = GroupCommit(self._sync)
-        self._grown = Wakeup()
+        self.grown = Wakeup()
         self._room = Wakeup()
 
     @property
@@ -114,7 +115,7 @@ class SegmentLog:
     def reader(self, after: int) -> SegmentReader:
         """A reader of the records above `after`. Numbers up to it are never given again."""
         self._next = max(self._next, after + 1)
-        return SegmentReader(self.segments, self._grown, self.damage, after)
+        return SegmentReader(self.segments, self.grown, self.damage, after)
 
     def delete_below(self, number: int) -> None:
         """Delete the segments whose records are all below `number`."""
@@ -142,7 +143,7 @@ class SegmentLog:
         writer.segment.sealed = True
         if writer.segment.complete:
             self._retire(writer)
-        self._grown.fire()
+        self.grown.fire()
 
     def _retire(self, writer: SegmentWriter) -> None:
         writer.close()
@@ -182,7 +183,7 @@ class SegmentLog:
             if writer.segment.complete:
                 self._retire(writer)
         self._delete_released()
-        self._grown.fire()
+        self.grown.fire()
 
     def _abandon(self) -> None:
         """Drop every record that is not on disk, with its segment; what follows goes to a new one."""
@@ -191,4 +192,4 @@ class SegmentLog:
         self._unsynced.clear()
         self._writer = None
         self.last = self._durable
-        self._grown.fire()
+        self.grown.fire()

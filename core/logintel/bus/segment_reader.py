@@ -43,13 +43,17 @@ class SegmentReader:
 
     async def read(self, limit: int) -> Chunk:
         """At most `limit` records, or the end of a segment; waits until there is one of the two."""
-        while True:
-            if self._taken < len(self._ready):
-                return self._take(limit)
+        while (chunk := self.look(limit)) is None:
+            await self._grown.wait()
+        return chunk
+
+    def look(self, limit: int) -> Chunk | None:
+        """The same without waiting: None while there is nothing."""
+        while self._taken >= len(self._ready):
             current = self._current or self._open_next()
             if current is None:
-                await self._grown.wait()
-            elif self._offset < current.durable:
+                return None
+            if self._offset < current.durable:
                 self._load(current)
             elif self._rest and current.complete:
                 self._accept(current, self._rest, final=True)
@@ -58,7 +62,8 @@ class SegmentReader:
                 return Chunk(current, (), ended=True)
             else:
                 self.position = max(self.position, current.last)
-                await self._grown.wait()
+                return None
+        return self._take(limit)
 
     def unread(self) -> int:
         """Bytes on disk that are still to be read."""
@@ -117,9 +122,11 @@ class SegmentReader:
 
     def _accept(self, current: Segment, data: bytes, *, final: bool) -> None:
         """Make the records in `data` ready, and count what is missing before and between them."""
-        entries, used, skipped = decode(data, current.seed, self._last, final=final)
-        self._rest = data[used:]
-        self._skipped += skipped
+        scan = decode(data, current.seed, self._last, final=final)
+        entries = scan.entries
+        self._rest = data[scan.used :]
+        if scan.gaps:
+            self._skipped += scan.skipped
         if not entries:
             return
         self._last = entries[-1][0]
