@@ -19,7 +19,7 @@ from logintel_sap.trace_lines import TIME_LINE, Entry, entries, numbered
 
 _LEVELS: Final[dict[str, Level]] = {"ERROR": "ERROR", "WARNING": "WARN"}
 #: `[dpxxwp.c     1353]` at the end of a message.
-_POSITION: Final = re.compile(r"[ \n]*\[(?P<file>[\w./-]{1,80}) +(?P<line>[0-9]{1,7}) *\]\s*$")
+_POSITION: Final = re.compile(r"\[(?P<file>[\w./-]{1,80}) +(?P<line>[0-9]{1,7}) *\]$")
 _HEADER: Final = re.compile(r'trc file: "([^"]*)", trc level: ([0-9]+), release: "([^"]*)"')
 #: Lines of the header, and their names in metadata.
 _SYSTEM: Final = {

@@ -29,7 +29,7 @@ _VERSION: Final = re.compile(r"#([0-9])\.[0-9](?:\.[0-9])?[ \x08]?#")
 _BETWEEN: Final = re.compile(r"(?<!\\)((?:\\\\)*)#")
 _ESCAPED: Final = re.compile(r"\\([\\#])")
 _ZONE: Final = re.compile(r"([+-])([0-9]{1,2}):?([0-9]{2})")
-_HEADER: Final = re.compile(r"<!--([A-Z]{1,20})\[(.*?)\]/-->")
+_HEADER: Final = re.compile(r"<!--([A-Z]{1,20})\[(.{0,500}?)\]/-->")
 #: What the header's lines say.
 _HEADER_NAMES: Final = {
     "LOGGINGVERSION": "logging_version", "NAME": "log_name", "PATTERN": "log_pattern", "FORMATTER": "formatter",

@@ -16,7 +16,7 @@ _DIRECTIVE: Final = re.compile(r"%(-?)[0-9]{0,3}([a-zA-Z%])")
 _PARTS: Final = {
     "d": rf"(?P<time>{_TIME})",
     "s": r"(?P<severity>[A-Za-z]{4,7})",
-    "t": r"(?P<thread>[^\[\]\n]*?(?:\[[^\[\]\n]*\][^\[\]\n]*?)?)",
+    "t": r"(?P<thread>[^\[\]\n]*+(?:\[[^\[\]\n]*+\][^\[\]\n]*+)?)",
     "l": r"(?P<location>[^ \n]*)",
     "c": r"(?P<category>[^ \n]*)",
     "m": r"(?P<message>(?s:.*))",
@@ -51,14 +51,15 @@ class TextLayout:
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Each directive once; blanks around it, since widths pad with them."""
+    """Each directive once; blanks behind it, since widths pad with them."""
     used: set[str] = set()
     text, place = "", 0
     for directive in _DIRECTIVE.finditer(pattern):
         letter = directive[2]
         part = _PARTS.get(letter, "[^ \n]*") if letter not in used else "[^ \n]*"
         used.add(letter)
-        text += f"{_literal(pattern[place : directive.start()])} *+{part} *+"
+        padding = "" if letter in "tm" else " *+"
+        text += f"{_literal(pattern[place : directive.start()])}{part}{padding}"
         place = directive.end()
     return re.compile(text + _literal(pattern[place:]))
 

@@ -59,9 +59,11 @@ class SapConfig(TextFilesConfig):
 
     def form(self, formats: FormatRegistry, path: str, head: bytes) -> Format | None:
         """See TextFilesConfig."""
+        if not head:
+            return None
         kind = kind_of(path, head) if self.kind == "auto" else self.kind
         if kind is None:
-            return formats.create("auto") if head else None
+            return formats.create("auto")
         if kind == "icm_access":
             return IcmAccessFormat(self.logformat)
         if kind == "java_list":

@@ -89,7 +89,7 @@ class FileStream:
         status = os.fstat(content.fd)
         head = content.at(0, HEAD_BYTES)
         form = make(head)
-        if form is None:
+        if form is None or (form.fixed and not head):  # the first bytes of fixed records tell their encoding
             raise FileNotFoundError(errno.ENOENT, "nothing is in it yet that tells what it is", path)
         codec = codec_for(head, encoding, form.fixed)
         stream = cls(
