@@ -21,6 +21,8 @@ _LEVELS: Final[dict[str, Level]] = {"ERROR": "ERROR", "WARNING": "WARN"}
 #: `[dpxxwp.c     1353]` at the end of a message.
 _POSITION: Final = re.compile(r"\[(?P<file>[\w./-]{1,80}) +(?P<line>[0-9]{1,7}) *\]$")
 _HEADER: Final = re.compile(r'trc file: "([^"]*)", trc level: ([0-9]+), release: "([^"]*)"')
+#: In front of the header's lines in a work process.
+_LETTER: Final = re.compile(r"^[A-Z] (?=[a-z]{3,10} )")
 #: Lines of the header, and their names in metadata.
 _SYSTEM: Final = {
     "sysno": "sap_instance_number", "sid": "sap_sid", "systemid": "system_id", "relno": "release_number",
@@ -94,9 +96,10 @@ def _take_mark(event: Event, entry: Entry) -> None:
 def _take_header(event: Event, entry: Entry) -> None:
     if header := _HEADER.search(event.message):
         event.metadata |= {"trc_file": header[1], "trc_level": int(header[2]), "release": header[3]}
-    if not any(line.startswith(("relno ", "sysno ")) for line in entry.text):
+    lines = [_LETTER.sub("", line) for line in entry.text]
+    if not any(line.startswith(("relno ", "sysno ")) for line in lines):
         return
-    for name, value in numbered(entry.text):
+    for name, value in numbered(lines):
         if name in _SYSTEM:
             event.metadata[_SYSTEM[name]] = value
 

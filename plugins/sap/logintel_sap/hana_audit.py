@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 
 from logintel.event import Event, Level
 from logintel.formats import Decoded, Format, Framer, Reading
+from logintel.formats.patterns import follow
 from logintel.framing import StartPattern
 from logintel.levels import put_level
 from logintel.timestamps import Clock, clock
@@ -50,7 +51,7 @@ class HanaAuditFormat(Format):
 
 
 def _decode(record: str, instant: Clock) -> Event | None:
-    cells = _cells(record)
+    cells, rest = _cells(record)
     database = None
     if cells[_STATUS_BEHIND_DATABASE : _STATUS_BEHIND_DATABASE + 1] and cells[_STATUS_BEHIND_DATABASE] in _STATUSES:
         database = cells.pop(6)
@@ -64,14 +65,17 @@ def _decode(record: str, instant: Clock) -> Event | None:
     if database:
         values["database"] = database
     _put(event, values)
-    return event
+    return follow(event, rest)
 
 
-def _cells(record: str) -> list[str]:
+def _cells(record: str) -> tuple[list[str], str]:
+    """The cells of the first row, and the lines behind it, which are none of the audit trail's."""
+    lines = record.splitlines(keepends=True)
+    rows = csv.reader(lines, delimiter=";")
     try:
-        return next(csv.reader([record], delimiter=";"), [])
+        return next(rows, []), "".join(lines[rows.line_num :]).rstrip()
     except csv.Error:
-        return []
+        return [], ""
 
 
 def _named(cells: Sequence[str]) -> dict[str, str]:

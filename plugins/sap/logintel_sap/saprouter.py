@@ -44,13 +44,14 @@ def _decode(record: str, instant: Clock) -> Event | None:
     if match is None or stamp is None:
         return None
     action, text = match["action"], (match["text"] or "").strip()
-    event = Event(record, text or action, stamp, _LEVELS.get(action, "INFO"), format=SaprouterFormat.name)
+    # the text of INVAL DATA says it all
+    message = text if text and action == "INVAL DATA" else f"{action} {text}".rstrip()
+    event = Event(record, message, stamp, _LEVELS.get(action, "INFO"), format=SaprouterFormat.name)
     event.metadata["action"] = action
     if match["handle"]:
         event.metadata["handle"] = match["handle"]
         event.metadata["side"] = "client" if match["handle"][0] == "C" else "server"
     if peer := _PEER.search(text):
-        event.message = f"{action} {text}"
         event.metadata["peer_ip"] = peer["ip"]
         if peer["host"]:
             event.metadata["peer_host"] = peer["host"]
