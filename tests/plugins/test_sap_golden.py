@@ -15,6 +15,7 @@ from logintel.hooks import load_plugins
 from logintel.source import InputExhausted, SourceContext
 from logintel_sap.source import SapConfig, SapSource
 
+FORMATS = load_plugins().formats
 DATA = Path(__file__).parent / "data/sap"
 EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((DATA / "expected.json").read_text("utf-8"))
 
@@ -22,7 +23,7 @@ EXPECTED: dict[str, list[dict[str, Any]]] = json.loads((DATA / "expected.json").
 def events_of(path: Path) -> list[Event]:
     """What the source makes of a file, whose kind it has to find out."""
     config = SapConfig(name="s", type="sap", paths=(str(path),), timezone="Europe/Berlin")
-    source = SapSource(config, SourceContext(once=True, formats=load_plugins().formats))
+    source = SapSource(config, SourceContext(once=True, formats=FORMATS))
 
     async def read() -> list[Event]:
         found: list[Event] = []

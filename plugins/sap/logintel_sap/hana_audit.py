@@ -70,7 +70,7 @@ def _decode(record: str, instant: Clock) -> Event | None:
 
 def _cells(record: str) -> tuple[list[str], str]:
     """The cells of the first row, and the lines behind it, which are none of the audit trail's."""
-    lines = record.splitlines(keepends=True)
+    lines = [f"{line}\n" for line in record.split("\n")]
     rows = csv.reader(lines, delimiter=";")
     try:
         return next(rows, []), "".join(lines[rows.line_num :]).rstrip()

@@ -11,12 +11,14 @@ from typing import Final
 _TIME: Final = r"[A-Z][a-z]{2} [0-9]{1,2}, [0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AP]M"
 #: Begins a record.
 START: Final = _TIME
+_WORD: Final = "[^ \n]*"
 _DIRECTIVE: Final = re.compile(r"%(-?)[0-9]{0,3}([a-zA-Z%])")
-#: What the letters stand for; others are passed over.
+#: In brackets, which a thread's name may have itself.
+_BRACKETED: Final = r"(?P<thread>[^\[\]\n]*+(?:\[[^\[\]\n]*+\][^\[\]\n]*+)?)"
+#: What the letters stand for; %t depends on what follows it, others are passed over.
 _PARTS: Final = {
     "d": rf"(?P<time>{_TIME})",
     "s": r"(?P<severity>[A-Za-z]{4,7})",
-    "t": r"(?P<thread>[^\[\]\n]*+(?:\[[^\[\]\n]*+\][^\[\]\n]*+)?)",
     "l": r"(?P<location>[^ \n]*)",
     "c": r"(?P<category>[^ \n]*)",
     "m": r"(?P<message>(?s:.*))",
@@ -56,12 +58,20 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     text, place = "", 0
     for directive in _DIRECTIVE.finditer(pattern):
         letter = directive[2]
-        part = _PARTS.get(letter, "[^ \n]*") if letter not in used else "[^ \n]*"
-        used.add(letter)
+        part = _thread(pattern[directive.end() :]) if letter == "t" else _PARTS.get(letter, _WORD)
         padding = "" if letter in "tm" else " *+"
-        text += f"{_literal(pattern[place : directive.start()])}{part}{padding}"
+        text += f"{_literal(pattern[place : directive.start()])}{_WORD if letter in used else part}{padding}"
+        used.add(letter)
         place = directive.end()
     return re.compile(text + _literal(pattern[place:]))
+
+
+def _thread(behind: str) -> str:
+    """A thread's name may hold blanks: it ends where what stands `behind` it begins."""
+    end = behind.lstrip(" ")[:1]
+    if end == "]":
+        return _BRACKETED
+    return rf"(?P<thread>[^{re.escape(end)}\n]*+)" if end not in ("", "%") else f"(?P<thread>{_WORD})"
 
 
 def _literal(text: str) -> str:

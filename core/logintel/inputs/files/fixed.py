@@ -57,4 +57,5 @@ def codec_for(head: bytes, told: str | None, fixed: FixedRecords | None) -> Text
 @lru_cache
 def _of_one_byte(name: str) -> bool:
     """Whether each byte is a character of its own."""
-    return all(len(bytes((byte, 65)).decode(name, "replace")) == 2 for byte in range(256))
+    pairs = (bytes((byte, behind)) for byte in range(256) for behind in b"A\x80\xa1")
+    return all(len(pair.decode(name, "replace")) == 2 for pair in pairs)
