@@ -165,7 +165,9 @@ def _take_severity(event: Event, word: str) -> None:
 def _take_message(event: Event, text: str) -> None:
     message, _, rest = text.replace(_XSA_LINE_END, "\n").strip("\r\n").partition("\n")
     event.message = message
-    follow(event, rest)
+    trace = follow(event, rest).fields.get("stack_trace")
+    if isinstance(trace, str):
+        event.message = event.message.removesuffix(trace).rstrip("\n")
 
 
 def _take_location(event: Event) -> None:
