@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,24 @@ def test_half_an_audit_record_waits_for_its_other_half(tmp_path: Path, encoding:
     file.write_bytes(data)
     assert reader.once() == [record.rstrip() for record in RECORDS[1:]]
     assert [span for _, span, _ in reader.taken] == [(at, at + size) for at in range(0, 3 * size, size)]
+
+
+def test_followed_half_an_audit_record_is_never_cut(tmp_path: Path) -> None:
+    reader, file = audit_reader(tmp_path / "a.aud"), tmp_path / "a.aud"
+    data = "".join(RECORDS).encode("utf-16-le")
+
+    def grow(size: int) -> None:
+        with file.open("ab") as log:
+            log.write(data[log.tell() : size])
+
+    grow(407)
+    reader.follow(
+        *(partial(grow, size) for size in (408, 600, 799, 800, 1000)),
+        lambda: grow(1200),
+        until=lambda: len(reader.taken) > 2,
+    )
+    assert reader.texts == [record.rstrip() for record in RECORDS]
+    assert not any(isinstance(cursor, dict) and cursor.get("cut") for _, cursor in reader.announced)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

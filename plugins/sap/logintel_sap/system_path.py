@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _SYSTEM: Final = re.compile(
-    r"/(?:usr/sap|hana/shared|sapmnt)/(?P<sid>[A-Z][A-Z0-9]{2})/(?:(?P<instance>[A-Z]{1,10}(?P<number>[0-9]{2}))/)?"
+    r"(?:^|/)(?:usr/sap|hana/shared|sapmnt)/(?P<sid>[A-Z][A-Z0-9]{2})/(?:(?P<instance>[A-Z]{1,10}(?P<number>[0-9]{2}))/)?"
 )
 _HANA: Final = re.compile(r"/HDB[0-9]{2}/(?P<host>[a-zA-Z0-9][^/]*)/(?:trace|sec|wdisp)(?:/DB_(?P<tenant>[^/]+))?/")
 
