@@ -51,7 +51,7 @@ def test_it_holds_exactly_the_files_of_the_packages(wheel: zipfile.Path) -> None
         for home in HOMES
         for name in NAMES
         for path in (ROOT / home / name).rglob("*")
-        if path.suffix in (".py", ".sql", ".lock", ".java", ".properties") or path.name == "py.typed"
+        if path.suffix in (".py", ".sql", ".lock", ".java", ".properties", ".pem") or path.name == "py.typed"
     }
     assert {name for name in wheel.root.namelist() if ".dist-info/" not in name and name[-1] != "/"} == tree
 

@@ -22,8 +22,6 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{client},CONTROLLER://{host}:{controller}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
 # One broker: what a cluster keeps three times is here once, in fewer partitions.
 offsets.topic.replication.factor=1
@@ -37,6 +35,10 @@ share.coordinator.state.topic.min.isr=1
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 """
+_LISTENERS: Final = """\
+listeners=PLAINTEXT://{host}:{client},CONTROLLER://{host}:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
 
 
 class Kafka(Server):
@@ -44,20 +46,30 @@ class Kafka(Server):
 
     name = "kafka"
     version = "4.1.1"
-    PORTS: ClassVar = ("client", "controller")
+    PORTS: ClassVar[tuple[str, ...]] = ("client", "controller")
 
     def prepare(self) -> None:
         """Write the configuration; format the data directory, anew if an earlier try was cut short."""
         self._scratch.mkdir(exist_ok=True)
         data = self.home / "data"
-        self._settings.write_text(_SETTINGS.format(host=HOST, data=data, **self.ports), "utf-8")
+        settings = _SETTINGS.format(host=HOST, data=data, **self.ports) + self.listeners()
+        self._settings.touch(mode=0o600)
+        self._settings.write_text(settings, "utf-8")
         if (data / "meta.properties").exists():
             return
         shutil.rmtree(data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode("ascii").rstrip("=")
         formatting = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings)]
-        if not run([*self._java("128m"), *formatting], self.log):
+        if not run([*self._java("128m"), *formatting, *self.users()], self.log):
             raise self.failed("formatting its data directory")
+
+    def listeners(self) -> str:
+        """Properties that say where and how it listens."""
+        return _LISTENERS.format(host=HOST, **self.ports)
+
+    def users(self) -> list[str]:
+        """Words that add users while the data directory is formatted."""
+        return []
 
     def start(self) -> Process:
         """Start it."""
@@ -67,7 +79,7 @@ class Kafka(Server):
         """Whether it says in its metadata that it serves as a broker."""
         try:
             with socket.create_connection((HOST, self.ports["client"]), timeout=5) as connection:
-                return _brokers(connection) > 0
+                return brokers_named(connection) > 0
         except OSError:
             return False
 
@@ -98,12 +110,13 @@ class Kafka(Server):
         ]
 
 
-def _brokers(connection: socket.socket) -> int:
+def brokers_named(connection: socket.socket) -> int:
     """How many brokers a Metadata request (api key 3, version 1, no topics) names.
 
     https://kafka.apache.org/protocol: a size, the header (key, version, correlation id, client id), the topics.
     """
     request = struct.pack(">hhih8si", 3, 1, 1, 8, b"devstack", 0)
     connection.sendall(struct.pack(">i", len(request)) + request)
-    answer = connection.recv(12, socket.MSG_WAITALL)
+    with connection.makefile("rb") as stream:
+        answer = stream.read(12)
     return int(struct.unpack(">iii", answer)[2]) if len(answer) == 12 else 0

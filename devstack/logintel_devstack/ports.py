@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Collection
 from typing import Final
 
 HOST: Final = "127.0.0.1"
@@ -12,9 +13,10 @@ HOST: Final = "127.0.0.1"
 _RANGE: Final = range(10_000, 32_000)
 
 
-def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
-    return next(port for port in iter(lambda: random.choice(_RANGE), None) if is_free(port))  # noqa: S311 - no secret
+def free_port(spoken_for: Collection[int]) -> int:
+    """A port of the loopback address that nobody listens on, and none of those that are `spoken_for`."""
+    choices = iter(lambda: random.choice(_RANGE), None)  # noqa: S311 - no secret
+    return next(port for port in choices if port not in spoken_for and is_free(port))
 
 
 def is_free(port: int) -> bool:

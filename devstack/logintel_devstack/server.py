@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -18,6 +19,11 @@ from logintel_devstack.process import ORDINARY_UID, Process
 _STATE: Final = "state.json"
 _SCHEMA: Final = 1
 _READY_WITHIN: Final = 120.0  # seconds, on a machine that is busy
+#: How often it is started when another program takes one of its ports between our look and its own.
+_STARTS: Final = 3
+_PORT_TAKEN: Final = "address already in use"
+_TAIL_LINES, _TAIL_WIDTH = 15, 300
+_FRAME: Final = re.compile(r"\s+(at |\.\.\. \d)")
 
 
 class Server(ABC):
@@ -32,6 +38,7 @@ class Server(ABC):
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._log_before = 0
         state = self._read()
         self.ports: dict[str, int] = state.get("ports", {})
         self.process: Process | None = Process(state["pid"], state["started"]) if "pid" in state else None
@@ -65,22 +72,15 @@ class Server(ABC):
 
     def up(self) -> None:
         """Return when it serves. Raises Refused when it cannot."""
-        if not self.running:
-            self._make_home()
-            self._choose_ports()
-            self.prepare()
-            self.process = self.start()
-            self._write()
-        end = time.monotonic() + _READY_WITHIN
-        while not self.ready():
+        for further in reversed(range(_STARTS)):
             if not self.running:
-                raise Refused(f"{self.name} ended while it was starting: its log says why: {self.log}")
-            if time.monotonic() > end:
-                raise Refused(
-                    f"{self.name} does not answer at {self.address} after {_READY_WITHIN:.0f} s: see {self.log}"
-                )
-            time.sleep(0.05)
-        self._say_where()
+                self._launch()
+            if self._serves():
+                return self._say_where()
+            if not further or _PORT_TAKEN not in self._said().lower():
+                raise Refused(f"{self.name} ended while it was starting: its log says why: {self.log}\n{self._tail()}")
+            _say(f"{self.name}: another program took a port of its before it did; it is started again")
+        return None
 
     def down(self) -> None:
         """Stop it if it runs; its data stays."""
@@ -89,7 +89,38 @@ class Server(ABC):
 
     def failed(self, step: str) -> Refused:
         """The error of a step of its setting up."""
-        return Refused(f"{self.name}: {step} failed: its log says why: {self.log}")
+        return Refused(f"{self.name}: {step} failed: its log says why: {self.log}\n{self._tail()}")
+
+    def _launch(self) -> None:
+        self._make_home()
+        self._log_before = self.log.stat().st_size if self.log.exists() else 0
+        self._choose_ports()
+        self.prepare()
+        self.process = self.start()
+        self._write()
+
+    def _serves(self) -> bool:
+        """Whether it came so far; not, when it has ended before. Raises Refused when it does neither."""
+        end = time.monotonic() + _READY_WITHIN
+        while not self.ready():
+            if not self.running:
+                return False
+            if time.monotonic() > end:
+                raise Refused(
+                    f"{self.name} does not answer at {self.address} after {_READY_WITHIN:.0f} s: see {self.log}\n"
+                    f"{self._tail()}"
+                )
+            time.sleep(0.05)
+        return True
+
+    def _tail(self) -> str:
+        """The last lines that it said, indented, without the frames of Java's stack traces."""
+        lines = [line for line in self._said().splitlines() if not _FRAME.match(line)]
+        return "".join(f"    {line[:_TAIL_WIDTH]}\n" for line in lines[-_TAIL_LINES:])
+
+    def _said(self) -> str:
+        """Its log since it was started last."""
+        return self.log.read_bytes()[self._log_before :].decode("utf-8", "replace") if self.log.exists() else ""
 
     def _make_home(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -103,7 +134,7 @@ class Server(ABC):
             if port is not None and not is_free(port):
                 _say(f"{self.name}: port {port} is taken by another program; it moves to another port")
             if port is None or not is_free(port):
-                self.ports[use] = free_port()
+                self.ports[use] = free_port(self.ports.values())
         self._write()
 
     def _say_where(self) -> None:

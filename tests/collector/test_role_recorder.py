@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from logintel.bus import Stored, kafka_lz4
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_groups import commit_start
 from logintel.bus.topics import PROCESSING, set_up
 from logintel.config.shared import KafkaBusConfig
@@ -31,7 +32,7 @@ from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import runner
-from logintel_collector.roles.messages import Message, document_out
+from logintel_collector.roles.messages import document_out
 from logintel_collector.roles.recorder_role import RecorderRole
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.stores.postgres import connected, migrate

@@ -6,62 +6,20 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import lz4.frame
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import ConsumerRecord
+from bus_topic import config, everything, records, refuse_none, topic, until
 
 from logintel.bus import Record, kafka_lz4
 from logintel.bus.kafka_assigned import AssignedConsumer
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer
 from logintel.bus.kafka_producer import KafkaProducer
 from logintel.bus.topics import ALL, set_up
-from logintel.config.shared import KafkaBusConfig
 from logintel.identity import seq_of
-
-
-def config(kafka: str) -> KafkaBusConfig:
-    return KafkaBusConfig(bootstrap_servers=(kafka,))
-
-
-@asynccontextmanager
-async def topic(kafka: str, **settings: str) -> AsyncIterator[str]:
-    name = f"test-{secrets.token_hex(6)}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(name, 3, 1, topic_configs=settings)])
-        yield name
-        await admin.delete_topics([name])
-    finally:
-        await admin.close()
-
-
-async def refuse_none(_record: Record, error: str) -> None:
-    raise AssertionError(error)
-
-
-async def everything(kafka: str, name: str, count: int) -> dict[int, list[Consumed]]:
-    """What a member of a new group reads, by partition."""
-    consumer = GroupConsumer(config(kafka), name, f"group-{secrets.token_hex(6)}")
-    await consumer.start()
-    found: dict[int, list[Consumed]] = {}
-    try:
-        async with asyncio.timeout(30):
-            while sum(map(len, found.values())) < count:
-                for batch in await consumer.read(1000, 1.0):
-                    found.setdefault(batch.partition, []).extend(batch.records)
-    finally:
-        await consumer.stop()
-    return found
-
-
-def records(stream: bytes, start: int, count: int, fill: bytes = b"") -> list[Record]:
-    return [Record(b'{"n":%d}' % place + fill, stream, seq_of(place)) for place in range(start, start + count)]
 
 
 def test_streams_arrive_whole_in_order_each_in_its_partition(kafka: str) -> None:
@@ -270,9 +228,3 @@ def test_frames_hold_independent_blocks(size: int) -> None:
     frame = kafka_lz4.encode(data)
     assert frame[4] & 0b0010_0000
     assert lz4.frame.decompress(frame) == data == kafka_lz4.decode(frame)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)

@@ -163,7 +163,8 @@ def test_complaint_16_a_line_of_64_mib_is_cut_and_takes_no_memory(
         while written < size:
             written += out.write(piece.encode(encoding))
         out.write("\nafter\n".encode(encoding))
-    read, ends, first, last = 0, [], "", ""
+    ends: list[int] = []
+    read, first, last = 0, "", ""
 
     async def run() -> None:
         nonlocal read, first, last

@@ -20,6 +20,7 @@ import yaml
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from logintel_devstack import ports, server
 from logintel_devstack.elasticsearch import Elasticsearch
 from logintel_devstack.kafka import Kafka
 from logintel_devstack.postgres import Postgres
@@ -125,6 +126,19 @@ def test_a_port_that_somebody_took_is_left_to_them(directory: Path) -> None:
         assert kept_by_postgres(status["address"]) == 2
 
 
+def test_a_port_that_is_taken_while_it_starts_is_left_and_another_tried(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as thief:
+        taken = thief.getsockname()[1]
+        choices = iter([taken])
+        monkeypatch.setattr(server, "free_port", lambda spoken_for: next(choices, 0) or ports.free_port(spoken_for))
+        address = Stack(directory).up(["kafka"])["kafka"]
+    assert address != f"127.0.0.1:{taken}"
+    assert kept_by_kafka(address) == 1
+    assert "kafka: another program took a port of its before it did; it is started again" in capsys.readouterr().err
+
+
 def test_two_at_once_bring_up_one_server(directory: Path) -> None:
     command = [*COMMAND, "up", "--only", "postgres", "--json", "--dir", str(directory)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -136,7 +150,7 @@ def test_two_at_once_bring_up_one_server(directory: Path) -> None:
 def test_an_unknown_server_is_named_with_those_there_are() -> None:
     done = called("up", "--only", "kafka,postgers")
     assert done.returncode == 2
-    assert "no server 'postgers'; did you mean 'postgres'?: there are kafka, elasticsearch" in done.stderr
+    assert "no server 'postgers'; did you mean 'postgres'?: there are kafka, kafka-secured" in done.stderr
 
 
 def test_no_server_listens_beyond_this_machine_or_lets_others_read_its_data(directory: Path) -> None:
@@ -158,6 +172,7 @@ def test_a_server_that_cannot_start_is_told_with_its_log(directory: Path) -> Non
     done = called("up", "--only", "postgres", "--dir", directory)
     assert done.returncode == 1
     assert f"postgres ended while it was starting: its log says why: {directory}/postgres/postgres.log" in done.stderr
+    assert "\n    " in done.stderr.partition("postgres.log")[2], "the end of the log"
 
 
 def test_the_compose_file_runs_the_same_versions_on_the_loopback_address() -> None:

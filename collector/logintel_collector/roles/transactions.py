@@ -18,10 +18,10 @@ from aiokafka.errors import (
 )
 
 from logintel.bus import kafka_lz4
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_connection import client_arguments
 from logintel.bus.kafka_link import abandon
 from logintel.config.shared import KafkaBusConfig
-from logintel_collector.roles.messages import Message
 
 #: Seconds after which the cluster aborts a transaction that nobody ends, and within which we end each part of ours.
 TIMEOUT: Final = 15.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from logintel.bus.kafka_connection import bounded, client_arguments
-from logintel.bus.topics import ALL
+from logintel.bus.kafka_trouble import explained
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 
@@ -17,8 +18,8 @@ from logintel.refused import Refused
 TIMEOUT: Final = 10.0
 
 
-async def try_cluster(config: KafkaBusConfig) -> str:
-    """What is there, in a few words. Raises Refused with what is not."""
+async def try_cluster(config: KafkaBusConfig, topics: Sequence[str]) -> str:
+    """What is there, in a few words. Raises Refused with what is not, and with what to do about it."""
     servers = ", ".join(config.bootstrap_servers)
     admin = AIOKafkaAdminClient(**client_arguments(config), request_timeout_ms=int(TIMEOUT * 1000))
     try:
@@ -26,13 +27,11 @@ async def try_cluster(config: KafkaBusConfig) -> str:
             await admin.start()
             known = set(await admin.list_topics())
             brokers = len((await admin.describe_cluster())["brokers"])
-    except TimeoutError as error:
-        raise Refused(f"Kafka at {servers} did not answer in {TIMEOUT:.0f} s") from error
-    except KafkaError as error:
-        raise Refused(f"Kafka at {servers}: {error}") from error
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Refused((await explained(error, config)).reason) from error
     finally:
         await bounded(admin.close())
-    missing = [topic.name for topic in ALL if topic.name not in known]
-    if missing:
-        raise Refused(f"Kafka at {servers} has no topic {', '.join(missing)}: run `logintel collector setup`")
+    if missing := [name for name in topics if name not in known]:
+        what = f"has no topic {', '.join(missing)} that this user may see"
+        raise Refused(f"Kafka at {servers} {what}: run `logintel collector setup`, or grant rights on it")
     return f"Kafka at {servers}: {brokers} brokers, all topics"

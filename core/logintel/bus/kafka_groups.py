@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from logintel.bus.kafka_connection import bounded, client_arguments
+from logintel.bus.kafka_trouble import explained
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 
@@ -52,10 +53,8 @@ async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
         async with asyncio.timeout(TIMEOUT):
             await consumer.start()
             found = await consumer.beginning_offsets(await _places(consumer, topic))
-    except TimeoutError as error:
-        raise Refused(f"topic {topic}: Kafka did not answer in {TIMEOUT:.0f} s") from error
-    except KafkaError as error:
-        raise Refused(f"topic {topic}: {error}: check bus.kafka and that it is running") from error
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Refused(f"topic {topic}: {(await explained(error, config, topic)).reason}") from error
     finally:
         await bounded(consumer.stop())
     return {place.partition: offset for place, offset in found.items()}

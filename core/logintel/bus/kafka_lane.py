@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from logintel.bus import Record
 from logintel.bus.kafka_batch import fill
-from logintel.bus.kafka_link import Line, Link
+from logintel.bus.kafka_link import Line, Link, looked_at
+from logintel.bus.kafka_trouble import PartitionAbsent
 
 SCHEMA_HEADER: Final = ("schema", b"1")
 #: What no second try mends, as far as it is the records' fault.
@@ -48,7 +49,8 @@ class Lane:
         self._link, self._topic, self._partition, self._timeout = link, topic, partition, timeout
         self._refuse, self._delivered = refuse, delivered
         self._parcels: deque[Parcel] = deque()
-        #: Records in the batch of the last try, and the most that the next may hold while a refused one is looked for.
+        #: Records in the batch of the last try, and the most that the next may hold: while a refused one is looked for,
+        #: and after a batch that took too long.
         self._tried = 0
         self._most: int | None = None
         self._task: asyncio.Task[None] | None = None
@@ -72,27 +74,29 @@ class Lane:
                 taken = await self._send(line)
             except _POISON as error:
                 # The producer has counted the batch: whatever follows it would be out of sequence.
-                self._link.drop(line, error)
+                self._link.renew(line)
                 await self._halve(error)
             except Exception as error:  # noqa: BLE001 - whatever aiokafka raises, a lane goes on: nothing is given up
+                if isinstance(error, TimeoutError):
+                    self._most = max(1, self._tried // 2)  # on a slow way the same batch would be late for ever
                 self._link.drop(line, error)
                 await self._link.rest()
             else:
                 if taken:
                     self._link.works()
-                    self._most = None
+                    self._most = taken + taken // 4 + 1 if self._most == taken else None
                     self._advance(taken)
 
     async def _send(self, line: Line) -> int:
         """Send one batch from the head of the lane; how many records were taken, 0 when the line broke meanwhile."""
         if self._partition >= line.partitions:
-            raise KafkaError(f"topic {self._topic} has lost partition {self._partition}: make it again with as many")
+            raise PartitionAbsent(self._partition)
         batch = line.producer.create_batch()
         waiting = islice(self._waiting(), self._most)
         self._tried = fill(batch, ((stream, value, [("seq", seq), SCHEMA_HEADER]) for value, stream, seq in waiting))
         async with asyncio.timeout(self._timeout):
             answer = await line.producer.send_batch(batch, self._topic, partition=self._partition)
-            answer.add_done_callback(_looked_at)
+            answer.add_done_callback(looked_at)
             breaking = asyncio.ensure_future(line.broken.wait())
             try:
                 await asyncio.wait({answer, breaking}, return_when=asyncio.FIRST_COMPLETED)
@@ -125,11 +129,4 @@ class Lane:
             return
         head = self._parcels[0]
         await self._refuse(head.records[head.sent], f"{type(error).__name__}: {error}")
-        self._most = None
         self._advance(1)
-
-
-def _looked_at(answer: asyncio.Future[object]) -> None:
-    """Of a batch whose line broke nobody asks any more: not an error of asyncio's."""
-    if not answer.cancelled():
-        answer.exception()

@@ -11,8 +11,11 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
-from logintel.bus import kafka_lz4
-from logintel.bus.kafka_connection import bounded
+from logintel.bus import kafka_lz4, kafka_retries
+from logintel.bus.kafka_connection import bounded, client_arguments
+from logintel.bus.kafka_trouble import ASKING, TopicAbsent, Trouble, explained, named
+from logintel.config.shared import KafkaBusConfig
+from logintel.refused import Refused
 
 #: Seconds between tries to reach the cluster: the first and the longest pause.
 PAUSE: Final = (0.2, 5.0)
@@ -21,29 +24,35 @@ BATCH_BYTES: Final = 768 * 1024
 _log = structlog.get_logger(__name__)
 
 
-class TopicAbsent(Exception):
-    """The topic is not there, or may not be seen."""
-
-
 @dataclass(eq=False, slots=True)
 class Line:
     """One producer's life: `broken` is set when nothing more will come of it."""
 
     producer: AIOKafkaProducer
-    partitions: int
+    topic: str
+    partitions_at_start: int
     broken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def partitions(self) -> int:
+        """How many the topic has, as far as the producer has heard: it asks anew every now and then."""
+        known = self.producer.client.cluster.partitions_for_topic(self.topic)
+        return len(known) if known else self.partitions_at_start
 
 
 class Link:
     """Hands out the living producer of `topic`. `trouble` says what is wrong now, None: nothing.
 
-    `arguments` are aiokafka's; `timeout`: seconds that one exchange with the cluster may take.
+    `timeout`: seconds that one exchange with the cluster may take; `refresh`: seconds between looks at its partitions.
     """
 
-    def __init__(self, arguments: dict[str, Any], topic: str, timeout: float) -> None:
+    def __init__(self, config: KafkaBusConfig, topic: str, timeout: float, refresh: float) -> None:
+        """Raises Refused when a TLS file is none."""
         kafka_lz4.install()
-        self.trouble: str | None = None
-        self._arguments, self._topic, self._timeout = arguments, topic, timeout
+        kafka_retries.install()
+        client_arguments(config)
+        self.trouble: Trouble | None = None
+        self._config, self._topic, self._timeout, self._refresh = config, topic, timeout, refresh
         self._line: Line | None = None
         self._turn = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
@@ -51,35 +60,48 @@ class Link:
 
     async def line(self) -> Line:
         """The producer in use, or a new one as soon as there can be one."""
+        within = min(ASKING, self._timeout)
         async with self._turn:
             while self._line is None:
                 try:
                     self._line = await self._connect()
-                except (KafkaError, TimeoutError, OSError, TopicAbsent) as error:
-                    self.report(_reason(error))
+                except (KafkaError, TimeoutError, OSError, Refused) as error:
+                    self._report(await explained(error, self._config, self._topic, within))
                     await self.rest()
             return self._line
 
     def drop(self, line: Line, error: BaseException) -> None:
-        """Give the producer up; who waits for it sends again through the next. A second call does nothing."""
+        """Give the producer up for its error; who waits for it sends again through the next."""
+        if not line.broken.is_set():
+            met = kafka_retries.last(self._topic) if isinstance(error, TimeoutError) else None
+            self._report(named(met or error, self._config, self._topic))
+            self.renew(line)
+
+    def renew(self, line: Line) -> None:
+        """Have another producer made, without any trouble. A second call does nothing."""
         if line.broken.is_set():
             return
-        self.report(_reason(error))
         line.broken.set()
         self._line = None
         closing = asyncio.create_task(abandon(line.producer))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    def report(self, trouble: str) -> None:
+    def _report(self, trouble: Trouble) -> None:
         """Note what is wrong; logged once per change."""
-        if trouble != self.trouble:
-            _log.warning("bus_away", topic=self._topic, reason=trouble, effect="waits and tries again; nothing is lost")
-        self.trouble = trouble
+        changed, self.trouble = trouble != self.trouble, trouble
+        if not changed:
+            return
+        effect = "waits and tries again; nothing is lost"
+        if trouble.must_act:
+            _log.error("bus_refuses", topic=self._topic, reason=trouble.reason, effect=effect)
+        else:
+            _log.warning("bus_away", topic=self._topic, reason=trouble.reason, effect=effect)
 
     def works(self) -> None:
         """Note that the cluster took something."""
         self._pause = PAUSE[0]
+        kafka_retries.forget(self._topic)
         if self.trouble is not None:
             _log.info("bus_back", topic=self._topic)
             self.trouble = None
@@ -100,28 +122,29 @@ class Link:
 
     async def _connect(self) -> Line:
         producer = AIOKafkaProducer(
-            **self._arguments,
+            **client_arguments(self._config),  # anew: certificates are renewed while we run
             acks="all",
             enable_idempotence=True,
             compression_type="lz4",
             max_batch_size=BATCH_BYTES,
             linger_ms=0,
             request_timeout_ms=int(self._timeout * 1000),
+            metadata_max_age_ms=int(self._refresh * 1000),
         )
         try:
             async with asyncio.timeout(self._timeout):
                 await producer.start()
                 # Asks for all topics: asking for one would make it, with the broker's defaults.
                 cluster = await producer.client.fetch_all_metadata()
-            return Line(producer, _partitions(cluster.partitions_for_topic(self._topic), self._topic))
+            return Line(producer, self._topic, _partitions(cluster.partitions_for_topic(self._topic)))
         except BaseException:
             await asyncio.shield(asyncio.ensure_future(abandon(producer)))
             raise
 
 
-def _partitions(known: set[int] | None, topic: str) -> int:
+def _partitions(known: set[int] | None) -> int:
     if not known:
-        raise TopicAbsent(f"topic {topic} is missing or this user may not see it: run `logintel collector setup`")
+        raise TopicAbsent
     return len(known)
 
 
@@ -133,15 +156,29 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     sending = producer._sender.sender_task  # noqa: SLF001
     if sending is not None:
         sending.cancel()
+    open_ = [(each._closed_fut, each._writer) for each in producer.client._conns.values()]  # noqa: SLF001
     await bounded(producer.client.close())
+    for closed, writer in open_:
+        if writer is not None and (closed.cancelled() or not closed.done()):
+            writer.transport.abort()  # a peer that takes nothing would keep what was written in memory for ever
     metadata = producer.client._md_update_fut  # noqa: SLF001
     if metadata is not None:
         metadata.cancel()
-    producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+    _fail_all(producer._message_accumulator)  # noqa: SLF001
     await bounded(producer.stop())
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__
+def _fail_all(accumulator: Any) -> None:
+    """Its `fail_all`, for batches that wait to be sent again as well, and without a word of asyncio's about either."""
+    waiting = [batch for batches in accumulator._batches.values() for batch in batches]  # noqa: SLF001
+    accumulator._pending_batches.update(waiting)  # noqa: SLF001 - where each looks for itself when it fails
+    failed = list(accumulator._pending_batches)  # noqa: SLF001
+    accumulator.fail_all(ProducerClosed())
+    for batch in failed:
+        looked_at(batch._drain_waiter)  # noqa: SLF001
+
+
+def looked_at(answer: asyncio.Future[Any]) -> None:
+    """Of what was given up nobody asks any more, and of several errors one is told: the others are not asyncio's."""
+    if answer.done() and not answer.cancelled():
+        answer.exception()

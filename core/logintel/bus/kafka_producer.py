@@ -8,7 +8,6 @@ from typing import Final
 from zlib import crc32
 
 from logintel.bus import Record
-from logintel.bus.kafka_connection import client_arguments
 from logintel.bus.kafka_lane import Lane, Parcel, Refuse
 from logintel.bus.kafka_link import Link
 from logintel.bus.topics import INGESTION
@@ -18,6 +17,8 @@ from logintel.config.shared import KafkaBusConfig
 IN_FLIGHT: Final = 32 * 1024 * 1024
 #: Seconds that the cluster may take for one answer; then the connection is made anew and the batch sent again.
 TIMEOUT: Final = 30.0
+#: Seconds after which partitions that were added to the topic are known.
+REFRESH: Final = 60.0
 
 
 class KafkaProducer:
@@ -35,8 +36,10 @@ class KafkaProducer:
         *,
         in_flight: int = IN_FLIGHT,
         timeout: float = TIMEOUT,
+        refresh: float = REFRESH,
     ) -> None:
-        self._link = Link(client_arguments(config), topic, timeout)
+        """Raises Refused when a TLS file that the configuration names is none."""
+        self._link = Link(config, topic, timeout, refresh)
         self._topic, self._refuse, self._timeout = topic, refuse, timeout
         self._room = in_flight
         self._size = 0
@@ -46,8 +49,8 @@ class KafkaProducer:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps records from the cluster now; None: nothing known."""
-        return self._link.trouble
+        """What keeps records from the cluster now, and what to do about it; None: nothing known."""
+        return self._link.trouble.reason if self._link.trouble else None
 
     async def place(self, stream: bytes) -> int:
         """See Producer. Waits until the cluster can be asked."""

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
 from logintel.bus import kafka_lz4
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_connection import client_arguments
-from logintel.bus.kafka_link import abandon
+from logintel.bus.kafka_link import abandon, looked_at
 from logintel.bus.topics import Topic
 from logintel.config.shared import KafkaBusConfig
 
 #: Seconds that the cluster may take for all records of one call.
 TIMEOUT: Final = 30.0
-#: key, value, headers
-Message: TypeAlias = tuple[bytes, bytes, list[tuple[str, bytes]]]
 
 
 class Sender:
@@ -34,10 +33,10 @@ class Sender:
         try:
             async with asyncio.timeout(TIMEOUT):
                 producer = await self._started()
-                answers: list[asyncio.Future[Any]] = [
-                    await producer.send(self._topic.name, value, key, headers=headers)
-                    for key, value, headers in messages
-                ]
+                answers: list[asyncio.Future[Any]] = []
+                for key, value, headers in messages:
+                    answers.append(await producer.send(self._topic.name, value, key, headers=headers))
+                    answers[-1].add_done_callback(looked_at)
                 await asyncio.gather(*answers)
         except BaseException:
             await self.close()

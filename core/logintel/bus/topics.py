@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from logintel.bus.kafka_connection import bounded, client_arguments
+from logintel.bus.kafka_trouble import explained
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 
@@ -60,7 +61,6 @@ async def set_up(config: KafkaBusConfig) -> list[str]:
 
     Raises Refused when the cluster cannot be asked or refuses.
     """
-    servers = ", ".join(config.bootstrap_servers)
     admin = AIOKafkaAdminClient(**client_arguments(config), request_timeout_ms=int(TIMEOUT * 1000 / 2))
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -68,10 +68,8 @@ async def set_up(config: KafkaBusConfig) -> list[str]:
             known = set(await admin.list_topics())
             brokers = len((await admin.describe_cluster())["brokers"])
             return await _create(admin, [topic for topic in ALL if topic.name not in known], brokers)
-    except TimeoutError as error:
-        raise Refused(f"Kafka at {servers} did not answer in {TIMEOUT:.0f} s: is it running and reachable?") from error
-    except KafkaError as error:
-        raise Refused(f"Kafka at {servers}: {error}: check bus.kafka and that it is running") from error
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Refused((await explained(error, config)).reason) from error
     finally:
         await bounded(admin.close())
 

@@ -113,4 +113,10 @@ class SharedConfig(Section):
             return []
         from logintel.bus.kafka_check import try_cluster  # noqa: PLC0415 - only who tries Kafka needs its client
 
-        return [try_cluster(self.bus.kafka)]
+        return [try_cluster(self.bus.kafka, self.topics())]
+
+    def topics(self) -> list[str]:
+        """Topics that must be there, and be seen."""
+        from logintel.bus.topics import ALL  # noqa: PLC0415 - likewise
+
+        return [topic.name for topic in ALL]

@@ -73,7 +73,11 @@ class Format(ABC):
         reading: Reading,
         frame: Frame,  # noqa: ARG002
     ) -> Sequence[bytes | Decoded]:
-        """The same as `decode`, where common records may be written as they are sent: see logintel.written."""
+        """The same as `decode`, where common records may be written as they are sent: see logintel.written.
+
+        What is written says nothing that does not stand in the record just so: a record in which redaction finds no
+        sign of a secret is not looked at again.
+        """
         return self.decode(records, reading)
 
     @abstractmethod

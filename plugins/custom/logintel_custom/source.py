@@ -1,23 +1,20 @@
-"""The custom source: log files whose format is described in the configuration."""
+"""The custom source: log files and lines whose format is described in the configuration."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from logintel.batch import Batch, Cursor
 from logintel.formats import Format, FormatRegistry
-from logintel.inputs.files import FileInput, TextFilesConfig
-from logintel.source import Source
+from logintel.inputs.text_source import TextSource, TextSourceConfig
 from logintel_custom.custom_format import CustomFormat
 from logintel_custom.format_config import FormatConfig
 from logintel_custom.samples import Sample, differences
 
 
-class CustomConfig(TextFilesConfig):
+class CustomConfig(TextSourceConfig):
     """Keys of the custom source."""
 
     format: Annotated[FormatConfig, Field(description="How a record is taken apart.")]
@@ -44,13 +41,10 @@ class CustomConfig(TextFilesConfig):
         return self
 
 
-class CustomSource(Source):
-    """Log files of any format, described in the configuration alone."""
+class CustomSource(TextSource):
+    """Log files and lines of any format, described in the configuration alone."""
 
     type = "custom"
+    split = True
     Config = CustomConfig
     config: CustomConfig
-
-    def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
-        """The files' records, from where each was left."""
-        return FileInput(self.config, self.context).batches(cursors)

@@ -63,6 +63,20 @@ def ends(content: Content, offset: int) -> tuple[bytes, bytes]:
     return content.at(0, min(HEAD, offset)), content.at(start, offset - start)
 
 
+def head_of(path: str) -> bytes:
+    """The first bytes of the file at `path`; none when it cannot be read (opening it will say why)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, HEAD, 0)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+
+
 def from_json(value: Json) -> Fingerprint:
     """The inverse of `Fingerprint.to_json`. Raises ValueError when it is not one."""
     if not isinstance(value, dict):

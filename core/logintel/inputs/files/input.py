@@ -20,6 +20,7 @@ from logintel.inputs.files.content import Content, open_content
 from logintel.inputs.files.copies import Copies
 from logintel.inputs.files.cursor import FileCursor, Inode
 from logintel.inputs.files.discovery import Found, Scan, at, scan
+from logintel.inputs.files.families import Families
 from logintel.inputs.files.pace import Looks, Pace
 from logintel.inputs.files.packed import PackedFiles
 from logintel.inputs.files.parked import Parked
@@ -48,8 +49,9 @@ class FileInput:
     _turns: Turns = field(init=False)
     _looks: Looks = field(init=False)
     _watcher: Watcher | None = None
+    _families: Families | None = None
     _binary: dict[Inode, str] = field(default_factory=dict)
-    _present: set[Inode] | None = None
+    _looked: bool = False
     _heard: float = 0.0
 
     def __post_init__(self) -> None:
@@ -58,8 +60,10 @@ class FileInput:
         self._registry = Registry(self._open)
         self._copies = Copies(self._registry, 0 if once else self.pace.copying)
         self._packed = PackedFiles(self._registry, self.pace, once, self._stream)
-        self._turns = Turns(self.config, self.context, self.pace, self._registry, self.telling)
+        self._turns = Turns(self.config, self.context, self.pace, self._registry, self._packed, self.telling)
         self._looks = Looks(self.pace, soon=True)
+        if self.context.share:
+            self._families = Families.of(self.context.share, self.config.name, whole=once)
 
     @property
     def unread_bytes(self) -> int:
@@ -101,9 +105,8 @@ class FileInput:
 
     def _is_time(self) -> bool:
         """To look for files: regularly, or, in a run that ends, at its start and when one was not what it seemed."""
-        if self.context.once:
-            return self._looks.soon and not self._registry.open
-        return self._looks.due()
+        once = self._looks.soon and not self._registry.open
+        return once if self.context.once else self._looks.due()
 
     async def _idle(self) -> None:
         registry = self._registry
@@ -129,7 +132,7 @@ class FileInput:
 
     async def _look(self) -> list[Batch]:
         """Look for files: resume those that are known, announce those that are new, end those that are gone."""
-        found, cost = await asyncio.to_thread(_measured, self.config.paths, self._exclude())
+        found, mine, cost = await asyncio.to_thread(self._measured)
         started = time.thread_time()
         if self._watcher:
             self._watcher.watch(found.folders | self._registry.folders)
@@ -139,12 +142,20 @@ class FileInput:
         self._binary = {inode: path for inode, path in self._binary.items() if inode in present}
         self._copies.look()
         self._packed.look(present)
-        self._present = present
-        new = [file for file in found.files if self._binary.get(file.inode) != file.path]
+        self._looked = True
+        new = [file for file in mine if self._binary.get(file.inode) != file.path]
         batches = [batch for file in self._registry.settle(new) for batch in self._meet(file)]
+        self._registry.look_beside(present)
         self._registry.packed.update({file.inode: file for file in self._packed.beside_missing()})
         self._looks.done(cost + time.thread_time() - started)
         return batches
+
+    def _measured(self) -> tuple[Scan, Sequence[Found], float]:
+        """What is there, what of it is this worker's, and the CPU seconds that it took to see."""
+        started = time.thread_time()
+        found = scan(self.config.paths, self._exclude())
+        mine = self._families.mine(found.files) if self._families else found.files
+        return found, mine, time.thread_time() - started
 
     async def _unpack(self) -> AsyncGenerator[Batch, None]:
         """Find the streams of compressed files; then those that have no file any more are known, and end."""
@@ -161,10 +172,10 @@ class FileInput:
             if stream and stream.name not in registry.open:
                 for batch in self._begin(stream):
                     yield batch
-        if self._present is not None and not registry.packed and not self._packed.undecided:
-            for parked in registry.orphans(self._present):
+        if self._looked and not registry.packed and not self._packed.undecided:
+            self._looked = False
+            for parked in registry.orphans():
                 yield self._end(parked)
-            self._present = None
 
     def _end(self, parked: Parked) -> Batch:
         """The end of a stream that has no file any more."""
@@ -234,12 +245,6 @@ class FileInput:
         config = self.config
         form = partial(config.form, self.context.formats, found.path)
         return FileStream.on(found.path, content, form, config.encoding, config.framing())
-
-
-def _measured(patterns: Sequence[str], exclude: Sequence[str]) -> tuple[Scan, float]:
-    """What is there, and the CPU seconds that it took to see."""
-    started = time.thread_time()
-    return scan(patterns, exclude), time.thread_time() - started
 
 
 def _stamp(moment: datetime) -> str:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from logintel.inputs.files.content import Content
+from logintel.inputs.files.content import Content, open_content
 from logintel.inputs.files.cursor import FileCursor, Inode
 from logintel.inputs.files.discovery import Found
-from logintel.inputs.files.fingerprint import HEAD
+from logintel.inputs.files.fingerprint import HEAD, head_of
 from logintel.inputs.files.gzipped import GzipContent, is_gzip
 from logintel.inputs.files.pace import Pace
 from logintel.inputs.files.parked import Heads, Parked
-from logintel.inputs.files.registry import Registry, head_of
+from logintel.inputs.files.registry import Registry
 from logintel.inputs.files.stream import FileStream
 
 
@@ -54,8 +54,20 @@ class PackedFiles:
         """Compressed files, named or not, that may be what rotation made of a file that is gone."""
         for parked in self.registry.missing.values():
             for found in self.registry.siblings.beside(*parked.cursor.paths):
-                if found.path.endswith(".gz") and found.inode not in self.registry.packed and is_gzip(head_of(found)):
+                if (
+                    found.path.endswith(".gz")
+                    and found.inode not in self.registry.packed
+                    and is_gzip(head_of(found.path))
+                ):
                     yield found
+
+    def holds(self, stream: FileStream) -> bool:
+        """Whether a compressed file beside the stream's begins as it does: rotation may have copied the rest there."""
+        cursor = stream.cursor()
+        return any(
+            found.path.endswith(".gz") and cursor.print.size and cursor.print.begins(_inflated_head(found.path))
+            for found in self.registry.siblings.beside(*cursor.paths)
+        )
 
     async def identify(self, found: Found) -> FileStream | None:
         """The stream of the file, open in the registry if it is a known one's, else new; None: it is not to be read
@@ -126,6 +138,17 @@ async def _owner_of(content: GzipContent, alike: Sequence[Parked]) -> Parked | N
         content.abandoned = not checking.done()
         with suppress(OSError):
             await checking  # cancelled: the thread must not use the file any more
+
+
+def _inflated_head(path: str) -> bytes:
+    try:
+        content = open_content(path)
+    except OSError:
+        return b""
+    try:
+        return content.at(0, HEAD) if content.packed else b""
+    finally:
+        os.close(content.fd)
 
 
 def _written(found: Found) -> float:

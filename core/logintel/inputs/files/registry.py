@@ -10,7 +10,7 @@ from typing import Final
 
 from logintel.inputs.files.cursor import Inode
 from logintel.inputs.files.discovery import Found
-from logintel.inputs.files.fingerprint import HEAD
+from logintel.inputs.files.fingerprint import HEAD, head_of
 from logintel.inputs.files.gzipped import is_gzip
 from logintel.inputs.files.parked import Heads, Parked
 from logintel.inputs.files.siblings import Siblings
@@ -26,7 +26,7 @@ class Registry:
 
     waiting   files that have something to read, in the order in which they will be opened
     packed    compressed files whose stream must be found by inflating them
-    missing   parked streams that the last `settle` found in no file
+    missing   parked streams that were found in no file
     doubtful  whether a file turned out to be another one than `settle` took it for: settle again
     """
 
@@ -99,8 +99,8 @@ class Registry:
             elif not self._resume(parked, found, in_turn=True):
                 self.doubtful = True
 
-    def orphans(self, present: set[Inode]) -> Iterator[Parked]:
-        """Missing streams that none of their siblings holds either: nothing more will come of them.
+    def look_beside(self, present: set[Inode]) -> None:
+        """Look for what is missing among the siblings that rotation left; `present`: the files that were found.
 
         Where even the directory is gone (an unmounted disk) the stream waits, and where its file is still there but
         named no more (an `exclude` was added), it stays where it is.
@@ -108,9 +108,14 @@ class Registry:
         taken = present | self.inodes
         for parked in list(self.missing.values()):
             there = os.path.isdir(os.path.dirname(parked.cursor.path) or ".")
-            if there and not _unnamed(parked, taken) and not self._find_sibling(parked, taken):
-                del self.parked[parked.name]
-                yield parked
+            if not there or _unnamed(parked, taken) or self._find_sibling(parked, taken):
+                self.missing.pop(parked.name, None)
+
+    def orphans(self) -> Iterator[Parked]:
+        """The streams that are still missing: nothing more will come of them."""
+        for name in list(self.missing):
+            del self.missing[name]
+            yield self.parked.pop(name)
 
     def move(self, stream: FileStream) -> bool:
         """After a truncation: go on with the copy that copytruncate made, where there is one."""
@@ -190,7 +195,7 @@ class Registry:
                 self._empty.add(found.inode)
             if found.inode in self._queued or not found.status.st_size:
                 continue
-            head = head_of(found)
+            head = head_of(found.path)
             if is_gzip(head):
                 self.packed[found.inode] = found
             elif not any(parked.name in self.missing and self._adopt(parked, found) for parked in heads.like(head)):
@@ -229,20 +234,6 @@ class Registry:
         elif not in_turn and (self.waiting or len(self.open) > MAX_OPEN):
             self.park(stream, restless=True)
         return True
-
-
-def head_of(found: Found) -> bytes:
-    """The first bytes of the file; none when it cannot be read (opening it will say why)."""
-    try:
-        fd = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.pread(fd, HEAD, 0)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
 
 
 def _unnamed(parked: Parked, present: set[Inode]) -> bool:

@@ -18,6 +18,7 @@ from logintel.inputs.files.config import TextFilesConfig
 from logintel.inputs.files.decoding import marked
 from logintel.inputs.files.gzipped import GzipContent
 from logintel.inputs.files.pace import Pace
+from logintel.inputs.files.packed import PackedFiles
 from logintel.inputs.files.parked import is_moved
 from logintel.inputs.files.records import Stretch
 from logintel.inputs.files.registry import Registry
@@ -42,6 +43,7 @@ class Turns:
     context: SourceContext
     pace: Pace
     registry: Registry
+    packed: PackedFiles
     telling: Telling
 
     def turn(self, stream: FileStream) -> Iterator[Batch]:
@@ -116,6 +118,10 @@ class Turns:
     def _replaced(self, stream: FileStream) -> Iterator[Batch]:
         """Truncated: the rest is in the copy that rotation made; else what was taken in is the end of it."""
         if self.registry.move(stream):
+            return
+        if self.packed.holds(stream):
+            self.registry.park(stream)
+            self.registry.doubtful = True  # the next look inflates it
             return
         self.telling.unread(stream.path, stream.reached, stream.unread, "file_truncated")
         yield from self._cut(stream, partial_line=True)
