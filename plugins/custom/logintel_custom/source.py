@@ -23,7 +23,7 @@ class CustomConfig(TextSourceConfig):
         Field(description="Texts and the events that they have to become: `config check` tries them."),
     ] = ()
 
-    def form(self, formats: FormatRegistry, path: str, head: bytes) -> Format:  # noqa: ARG002 - it is what is described
+    def form(self, formats: FormatRegistry) -> Format:  # noqa: ARG002 - it is not an installed one
         """See TextFilesConfig."""
         return CustomFormat(self.format)
 

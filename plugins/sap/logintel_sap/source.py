@@ -57,18 +57,22 @@ class SapConfig(TextFilesConfig):
         Field(description="LOGFORMAT of ICM access logs: CLF, SAP, … or directives; by default a named one that fits."),
     ] = None
 
-    def form(self, formats: FormatRegistry, path: str, head: bytes) -> Format | None:
+    def form(self, formats: FormatRegistry) -> Format:
+        """See TextFilesConfig."""
+        return self._format(formats, None if self.kind == "auto" else self.kind)
+
+    def form_of(self, formats: FormatRegistry, path: str, head: bytes) -> Format | None:
         """See TextFilesConfig."""
         if not head:
             return None
-        kind = kind_of(path, head) if self.kind == "auto" else self.kind
-        if kind is None:
-            return formats.create("auto")
+        return self._format(formats, kind_of(path, head) if self.kind == "auto" else self.kind, head)
+
+    def _format(self, formats: FormatRegistry, kind: Kind | None, head: bytes = b"") -> Format:
         if kind == "icm_access":
             return IcmAccessFormat(self.logformat)
         if kind == "java_list":
             return JavaListFormat(header_pattern(head))
-        return formats.create(_FORMATS[kind])
+        return formats.create(_FORMATS[kind] if kind else "auto")
 
     def facts(self, path: str) -> Mapping[str, Json]:
         """What is known of the system that wrote the file: metadata of all its events."""
@@ -88,13 +92,21 @@ class SapSource(Source):
     """Log files of SAP systems: security audit log, traces, HANA, AS Java, gateway, SAProuter, ICM."""
 
     type = "sap"
+    split = True
     Config = SapConfig
     config: SapConfig
+    _files: FileInput | None = None
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that were seen in files and were gone before they could be read."""
+        return self._files.unread_bytes if self._files else 0
 
     async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left, with what their paths say."""
         facts = lru_cache(maxsize=1024)(self.config.facts)
-        async with aclosing(FileInput(self.config, self.context).batches(cursors)) as batches:
+        self._files = FileInput(self.config, self.context)
+        async with aclosing(self._files.batches(cursors)) as batches:
             async for batch in batches:
                 shared = batch.metadata or {}
                 yield replace(batch, metadata={**shared, **facts(str(shared.get("log_file", "")))})

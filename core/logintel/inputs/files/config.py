@@ -50,9 +50,13 @@ class TextFilesConfig(SourceConfig, ABC):
     ] = None
 
     @abstractmethod
-    def form(self, formats: FormatRegistry, path: str, head: bytes) -> Format | None:
-        """A new instance of the format of one file's records. `head`: the bytes that it begins with; None: they do not
+    def form(self, formats: FormatRegistry) -> Format:
+        """A new instance of the records' format, for one stream."""
+
+    def form_of(self, formats: FormatRegistry, path: str, head: bytes) -> Format | None:  # noqa: ARG002 - for others
+        """The same for a file that begins with the bytes `head`, where that or its name decides; None: they do not
         tell yet, and the file is looked at again."""
+        return self.form(formats)
 
     @field_validator("record_start", "record_end", "record_continues")
     @classmethod
@@ -106,7 +110,7 @@ class FileInputConfig(TextFilesConfig):
 
     format: Annotated[FormatName, Field(description="Format of the records; `auto` decides record by record.")] = "auto"
 
-    def form(self, formats: FormatRegistry, path: str, head: bytes) -> Format:  # noqa: ARG002 - the name decides
+    def form(self, formats: FormatRegistry) -> Format:
         """See TextFilesConfig."""
         return formats.create(self.format)
 

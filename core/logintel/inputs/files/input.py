@@ -243,7 +243,7 @@ class FileInput:
 
     def _stream(self, found: Found, content: Content) -> FileStream:
         config = self.config
-        form = partial(config.form, self.context.formats, found.path)
+        form = partial(config.form_of, self.context.formats, found.path)
         return FileStream.on(found.path, content, form, config.encoding, config.framing())
 
 
