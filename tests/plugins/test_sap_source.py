@@ -69,6 +69,13 @@ def test_the_kind_is_told_by_the_content_under_any_name(kind: Kind) -> None:
     assert kind_of("/copied/unnamed", CONTENTS[kind]) == kind
 
 
+@pytest.mark.parametrize("kind", CONTENTS.keys() - {"security_audit"})
+def test_the_kind_of_a_text_is_told_in_any_encoding(kind: Kind) -> None:
+    text = CONTENTS[kind].decode()
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-be"):
+        assert kind_of("/copied/unnamed", text.encode(encoding)) == kind
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
@@ -162,6 +169,18 @@ def test_audit_records_are_the_same_however_the_bytes_arrive(tmp_path: Path, cut
             log.write(data[start:end])
         reader.once()
     assert reader.texts == [record.rstrip() for record in RECORDS]
+
+
+def test_half_an_audit_record_that_is_truncated_away_is_no_record_and_is_counted(tmp_path: Path) -> None:
+    reader, file = audit_reader(tmp_path / "a.aud"), tmp_path / "a.aud"
+    file.write_bytes("".join(RECORDS[:2]).encode("utf-16-le")[:407])
+    reader.interrupted(
+        lambda batch: bool(batch.events),
+        lambda: file.write_bytes(RECORDS[2].encode("utf-16-le")),
+        until=lambda: len(reader.taken) == 2,
+    )
+    assert reader.texts == [RECORDS[0].rstrip(), RECORDS[2].rstrip()]
+    assert reader.unread_bytes == 7
 
 
 def test_an_audit_file_that_is_empty_at_first_gets_the_encoding_of_what_comes(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """sap-trace: developer traces (dev_w0, dev_disp, dev_icm, dev_rfc.trc …) of the SAP kernel, and the ICM's security log.
 
 A time stands on a line of its own and holds for the lines behind it, in a program with threads for those of its thread.
-So a record is a time line with all that follows it: several events, which a replay dates alike. Marks as SAP's notes on
-developer traces tell them: `*** ERROR =>`, `*** WARNING =>`, `***LOG id=>` (an entry of the system log too).
+So a record is a time line with all that follows it: several events, which a replay dates alike. The kernel marks lines
+with `*** ERROR =>`, `*** WARNING =>` and `***LOG id=>` (which is an entry of the system log too).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from logintel.framing import StartPattern
 from logintel.timestamps import Clock, clock
 from logintel_sap.trace_lines import TIME_LINE, Entry, entries, numbered
 
+#: Characters of a record: lines that go on for longer without a time are dated by the event before them.
+LONGEST: Final = 128 * 1024
 _LEVELS: Final[dict[str, Level]] = {"ERROR": "ERROR", "WARNING": "WARN"}
 #: `[dpxxwp.c     1353]` at the end of a message.
 _POSITION: Final = re.compile(r"\[(?P<file>[\w./-]{1,80}) +(?P<line>[0-9]{1,7}) *\]$")
@@ -41,7 +43,7 @@ class DeveloperTraceFormat(Format):
     name: ClassVar[str] = "sap-trace"
 
     def framer(self) -> Framer:
-        return StartPattern(TIME_LINE)
+        return StartPattern(TIME_LINE, max_characters=LONGEST)
 
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
         instant = clock(reading)

@@ -67,8 +67,9 @@ def _by_name(path: str) -> Kind | None:
 
 def _text(head: bytes) -> str:
     """One character for each byte, or, where every other byte is a NUL, for each pair."""
+    head = head.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
     if head[1:2] == b"\0":
         head = head[0::2]
     elif head[:1] == b"\0":
         head = head[1::2]
-    return head.removeprefix(b"\xef\xbb\xbf").decode("latin-1").replace("\r", "")
+    return head.decode("latin-1").replace("\r", "")

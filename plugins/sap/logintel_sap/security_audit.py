@@ -1,8 +1,8 @@
 """sap-audit: the files of the ABAP Security Audit Log, records of 200 characters without line ends.
 
-The layout is that of structure RSAUENTR2 as research on real files shows it: type (1), message id (3), date and time
-(14, and 2 more digits), process (5, 5 and 2), terminal (8), user (12), transaction (20), report (40), client (3),
-session (1), variables (64), terminal (20).
+The layout, in characters, as records of real files show it (data elements SLGFTYP, SLGDATTIM, SLGPROC, SLGUSER …):
+type 1, message id 3, date and time 14 and 2 more digits, process 5, 5 and 2, terminal 8, user 12, transaction 20,
+report 40, client 3, session 1, variables 64, terminal 20.
 """
 
 from __future__ import annotations
