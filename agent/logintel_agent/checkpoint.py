@@ -117,7 +117,7 @@ class Checkpoint:
     async def save(self) -> None:
         """Make everything recorded so far durable; callers at the same time share one fsync.
 
-        Raises OSError (a full disk); then it is still unsaved, and the next call tries again.
+        Raises OSError that names the file (a full disk); then it is still unsaved, and the next call tries again.
         """
         async with self._lock:
             unsaved, self._unsaved = self._unsaved, {}
@@ -132,7 +132,8 @@ class Checkpoint:
                     self._whole = False
                 else:
                     await asyncio.to_thread(self._append, block)
-            except OSError:
+            except OSError as error:
+                error.filename = error.filename or str(self._path)  # a write names no file by itself
                 self._unsaved = _joined(unsaved, self._unsaved, self._contents.marks)
                 self._endings = endings + self._endings
                 raise

@@ -32,7 +32,9 @@ class AgentSection(Section):
     ] = Path("agent")
     workers: Annotated[
         Annotated[int, Field(ge=1, le=64)] | Literal["auto"],
-        Field(description="Processes that share the streams; auto: one for each CPU, at most 16."),
+        Field(
+            description="Processes that share the streams; auto: one for each CPU, at most 16. `logintel run` is one."
+        ),
     ] = 1
     redaction: Annotated[
         RedactionConfig, Field(default_factory=defaults, description="What is redacted of all sources.")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 DEPTH: Final = 8
 #: Seconds between tries to save a checkpoint on a disk that refuses it.
 _RETRY: Final = 1.0
+_UNSAVED: Final = "make room or mend the disk: it tries again every second; nothing is lost, a kill now repeats more"
 #: Seconds between looks at a limit that will not let anything go for long: the clock may be set meanwhile.
 _LOOK: Final = 60.0
 
@@ -109,20 +110,24 @@ class Delivery:
     async def drain(self) -> None:
         """Wait until everything sent is acknowledged, and save."""
         while self._sent:
-            await self._sent[0].acknowledged
-            self._settle()
+            await self._oldest()
         await self.save()
 
     async def save(self) -> None:
         """Make the cursors of what is acknowledged durable, and tell the source. A full disk is waited out."""
         acknowledged, self._acknowledged = self._acknowledged, {}
+        refused = None
         while True:
             try:
                 await self.checkpoint.save()
                 break
             except OSError as error:
-                _log.error("checkpoint_not_saved", source=self.source, reason=str(error), retry_in=_RETRY)
+                if str(error) != refused:
+                    refused = str(error)
+                    _log.error("checkpoint_not_saved", source=self.source, reason=refused, effect=_UNSAVED)
                 await asyncio.sleep(_RETRY)
+        if refused:
+            _log.info("checkpoint_saved", source=self.source)
         if self.committed:
             for stream, cursor in acknowledged.items():
                 await self.committed(stream, cursor)
@@ -143,6 +148,11 @@ class Delivery:
         if self._sent:
             waits.add(self._sent[0].acknowledged)
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _oldest(self) -> None:
+        """Until the oldest batch sent is acknowledged. Who is cancelled here leaves the answer to who waits next."""
+        await asyncio.wait({self._sent[0].acknowledged})
+        self._settle()
 
     def _settle(self) -> None:
         """Move the cursors of what is acknowledged, in the order in which it was sent."""
@@ -229,8 +239,7 @@ class Delivery:
     async def _keep_promise(self, stream: str) -> None:
         """What the stream announced (its birth, a cut) is made durable before its events leave."""
         while any(sent.stream == stream for sent in self._sent):
-            await self._sent[0].acknowledged
-            self._settle()
+            await self._oldest()
         await self.save()
         self._promised.discard(stream)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from logintel.refused import Refused
@@ -33,25 +34,24 @@ class Supervisor:
                 group.create_task(worker.run(stop, once=self._once))
 
     async def apply(self, config: AgentConfig, changed: Container[str] = ()) -> None:
-        """See Agent. When one worker refuses, those before it go back; one that dies meanwhile starts with the new."""
+        """See Agent. When one worker refuses, the others go back; one that does not run now will start with the new."""
         before, self._config = self._config, config
         names = frozenset(source.name for source in config.sources if source.name in changed)
-        for number, worker in enumerate(self._workers):
-            if worker.pid is None:
-                continue
-            try:
-                await worker.ask(Apply(config, names), _APPLY)
-            except Refused:
-                self._config = before
-                for done in self._workers[:number]:
-                    await done.ask(Apply(before, names), _APPLY)
-                raise
+        asked = [worker for worker in self._workers if worker.pid is not None]
+        answers = await _all(asked, Apply(config, names))
+        refusals = [answer for answer in answers if isinstance(answer, Refused)]
+        if refusals:
+            self._config = before
+            done = [worker for worker, answer in zip(asked, answers, strict=True) if answer not in refusals]
+            await _all(done, Apply(before, names))
+            raise refusals[0]
 
     async def stream_counts(self) -> dict[str, int]:
         """Streams that have cursors, by source."""
         counts = Counter[str]()
         for worker in self._workers:
-            counts.update(await worker.ask(AskStreamCounts(), _ANSWER))
+            with suppress(Refused):  # of one that is being started again nothing is known
+                counts.update(await worker.ask(AskStreamCounts(), _ANSWER))
         return counts
 
     async def status(self, *, streams: bool) -> Status:
@@ -79,3 +79,16 @@ class Supervisor:
 
     def _start(self, number: int) -> Callable[[], Start]:
         return lambda: Start(self._config, number, self._seating, self._once)
+
+
+async def _all(workers: Sequence[Worker], message: Apply) -> list[Refused | None]:
+    """Ask all at the same time; for each why it refused, None where it did not."""
+
+    async def ask(worker: Worker) -> Refused | None:
+        try:
+            await worker.ask(message, _APPLY)
+        except Refused as error:
+            return error
+        return None
+
+    return await asyncio.gather(*map(ask, workers))

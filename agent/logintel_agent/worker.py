@@ -54,7 +54,11 @@ class Worker:
         pause, longest = RESTART
         while not stop.is_set():
             started = time.monotonic()
-            code = await self._live(stop)
+            try:
+                code = await self._live(stop)
+            except OSError as error:  # no memory or no handle for another process
+                _log.error("worker_not_started", worker=self.number, reason=str(error))
+                code = -1
             if stop.is_set() or (once and code == 0):
                 return
             if once and code > 0:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from logintel import garbage, logs
@@ -59,11 +60,12 @@ async def _run(link: socket.socket) -> None:
 
 
 async def _obey(crew: Crew, stop: asyncio.Event, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while (message := await receive(reader)) is not None:
-        if isinstance(message, Stop):
-            stop.set()
-        else:
-            await send(writer, await _answer(crew, message))
+    with suppress(OSError):  # it died while it was told something
+        while (message := await receive(reader)) is not None:
+            if isinstance(message, Stop):
+                stop.set()
+            else:
+                await send(writer, await _answer(crew, message))
     _end_at_once()
 
 

@@ -256,6 +256,40 @@ def test_no_cursor_moves_before_its_events_are_acknowledged(tmp_path: Path) -> N
     assert asyncio.run(run()) == [0, 1, 1, 3, 4]
 
 
+class CutSource(Source):
+    """A record, then one that is cut: its cursor must be saved before it leaves, so behind what came before."""
+
+    type = "cut"
+
+    async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
+        yield Batch([Event("first")], 1, stream="file")
+        yield Batch((), 1, stream="file")
+        yield Batch([Event("second")], 2, stream="file")
+        await asyncio.Event().wait()
+
+
+def test_a_stop_ends_it_well_while_a_cut_waits_for_a_bus_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logintel_agent.source_run.STOP_DEADLINE", 0.1)
+    bus = Slow()
+    config = SourceConfig(name="shop", type="cut")
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        plugins, letters = Plugins({"cut": CutSource}), letters_in(tmp_path)
+        agent = Agent(tmp_path, "test", [config], plugins, bus, SourceContext(), letters)
+        running = asyncio.create_task(agent.run(stop))
+        while not bus.acks:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # until it waits for the first to be acknowledged before it sends the second
+        stop.set()
+        await running
+        assert not bus.acks[0].cancelled(), "the stop took the answer from the bus"
+
+    asyncio.run(run())
+
+
 class FloodSource(Source):
     """A sender of more than the spool holds, which notes what it was answered."""
 

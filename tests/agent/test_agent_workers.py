@@ -85,8 +85,9 @@ def test_killed_at_any_moment_nothing_is_lost(agent: AgentProcess, seed: int) ->
             os.kill(victim, signal.SIGKILL)
         turned = agent.directory / names[step]
         turned.rename(turned.with_name(f"{turned.name}.1"))
-    assert agent.process is not None
+    orphans = pids(agent)
     agent.kill()
+    all_end(orphans)
     agent.start()
     agent.until(lambda: len(pids(agent)) == 2)
     os.kill(pids(agent)[0], signal.SIGKILL)
@@ -96,62 +97,48 @@ def test_killed_at_any_moment_nothing_is_lost(agent: AgentProcess, seed: int) ->
     assert set(once_each(events)) == expected
 
 
-def test_workers_end_with_their_supervisor(agent: AgentProcess) -> None:
-    agent.configure(agent.files("shop", "*.log"), workers=3)
-    agent.start()
-    agent.until(lambda: len(pids(agent)) == 3)
-    known = pids(agent)
-    agent.kill()
+def all_end(processes: list[int]) -> None:
+    """Wait until none of them runs any more."""
     deadline = time.monotonic() + 60
-    while any(Path(f"/proc/{pid}").exists() for pid in known):
+    while any(Path(f"/proc/{pid}").exists() for pid in processes):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_what_is_received_lives_in_one_worker(agent: AgentProcess) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    net = {"name": "net", "type": "application", "format": "plain", "listen": [f"tcp://127.0.0.1:{port}"]}
-    agent.configure(net, agent.files("shop", "*.log"), workers=2)
-    agent.start()
-    agent.until(lambda: len(pids(agent)) == 2)
-    expected = write(agent, ["a.log", "b.log"], 10)
-
-    def sent(text: str) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-                client.sendall(f"{agent.tag} {text}\n".encode())
-                client.shutdown(socket.SHUT_WR)
-                return client.recv(1) == b""
-        except OSError:
-            return False
-
-    agent.until(lambda: sent("net 0"))
-    agent.configure({**net, "tags": ["new"]}, agent.files("shop", "*.log"), workers=2)
-    assert agent.reload()["outcome"] == "applied"
-    assert sent("net 1")
-    assert len(list(agent.data.glob("worker-*/spool/net"))) == 1
-    events = agent.events(22)
-    agent.stop()
-    assert set(once_each(events)) == expected | {f"{agent.tag} net 0", f"{agent.tag} net 1"}
-
-
-def test_a_reload_that_one_worker_refuses_changes_none(agent: AgentProcess) -> None:
-    taken = socket.socket()
-    taken.bind(("127.0.0.1", 0))
+def test_what_is_received_lives_in_one_worker_and_a_refused_reload_changes_none(agent: AgentProcess) -> None:
+    free, taken = socket.socket(), socket.socket()
+    for each in (free, taken):
+        each.bind(("127.0.0.1", 0))
     taken.listen()
+    port, other = free.getsockname()[1], taken.getsockname()[1]
+    free.close()
+    net = {"name": "net", "type": "application", "format": "plain", "listen": [f"tcp://127.0.0.1:{port}"]}
     shop = agent.files("shop", "*.log")
-    agent.configure(shop, workers=2)
+    agent.configure(net, shop, workers=2)
     agent.start()
-    agent.until(lambda: len(pids(agent)) == 2)
-    net = {"name": "net", "type": "application", "listen": [f"tcp://127.0.0.1:{taken.getsockname()[1]}"]}
-    agent.configure({**shop, "tags": ["new"]}, net, workers=2)
-    result = agent.reload()
+    agent.until(lambda: sent(port, f"{agent.tag} net 0"))
+    agent.configure({**net, "listen": [*net["listen"], f"tcp://127.0.0.1:{other}"]}, {**shop, "tags": ["x"]}, workers=2)
+    refused = agent.reload()
     taken.close()
-    assert result["outcome"] == "refused"
-    assert "cannot listen on" in result["reason"]
-    write(agent, ["a.log", "b.log", "c.log"], 1)
-    assert {tuple(event["tags"]) for event in agent.events(3)} == {()}
+    assert refused["outcome"] == "refused"
+    assert f"cannot listen on tcp://127.0.0.1:{other}" in refused["reason"]
+    expected = write(agent, [f"{number}.log" for number in range(8)], 1)
+    assert {tuple(event["tags"]) for event in agent.events(9)} == {()}
     assert agent.reload()["outcome"] == "applied"
+    assert sent(port, f"{agent.tag} net 1")
+    assert sent(other, f"{agent.tag} net 2")
+    assert len(list(agent.data.glob("worker-*/spool/net"))) == 1
+    events = agent.events(11)
     agent.stop()
+    assert set(once_each(events)) == expected | {f"{agent.tag} net {n}" for n in range(3)}
+
+
+def sent(port: int, text: str) -> bool:
+    """Whether somebody took it."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            client.sendall(f"{text}\n".encode())
+            client.shutdown(socket.SHUT_WR)
+            return client.recv(1) == b""
+    except OSError:
+        return False

@@ -38,6 +38,7 @@ class TextSourceConfig(ListenConfig, TextFilesConfig):
 class TextSource(Source):
     """Log files, followed through rotation, and a receiver for syslog, lines and pipes."""
 
+    split = True
     Config: ClassVar[ConfigClass] = TextSourceConfig
     config: TextSourceConfig
     _files: FileInput | None = None
@@ -77,9 +78,10 @@ class TextSource(Source):
                 stdin = StdinInput(form, framer, self._reading, accept, self.config.encoding)
                 group.create_task(stdin.run())
             if self.config.listen and not self.context.once:
-                group.create_task(
-                    SocketInput(self.config, self._form, self._reading, accept, self.context.listeners).run()
-                )
+                group.create_task(self._receiver(accept).run())
+
+    def _receiver(self, accept: Accept) -> SocketInput:
+        return SocketInput(self.config, self._form, self._reading, accept, self.context.listeners)
 
     def _form(self) -> Format:
         return self.config.form(self.context.formats)

@@ -14,6 +14,5 @@ class ApplicationSource(TextSource):
     """Log files of applications, followed through rotation, and a receiver for syslog, lines and pipes."""
 
     type = "application"
-    split = True
     Config = ApplicationConfig
     config: ApplicationConfig

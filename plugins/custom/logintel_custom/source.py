@@ -45,6 +45,5 @@ class CustomSource(TextSource):
     """Log files and lines of any format, described in the configuration alone."""
 
     type = "custom"
-    split = True
     Config = CustomConfig
     config: CustomConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -41,6 +42,10 @@ def scan(patterns: Sequence[str], exclude: Sequence[str] = ()) -> Scan:
     files: dict[tuple[int, int], Found] = {}
     problems: dict[str, str] = {}
     folders = {_fixed(pattern) for pattern in patterns}
+    # A glob passes over a directory that it may not list as if nothing were in it.
+    problems |= {
+        folder: os.strerror(errno.EACCES) for folder in folders if os.path.isdir(folder) and not listable(folder)
+    }
     for pattern in patterns:
         for path in _paths(pattern, problems):
             folders.add(os.path.dirname(path) or ".")
@@ -56,6 +61,11 @@ def scan(patterns: Sequence[str], exclude: Sequence[str] = ()) -> Scan:
             elif not stat.S_ISDIR(status.st_mode) and path == pattern:
                 problems[path] = "not a regular file"
     return Scan(list(files.values()), problems, folders)
+
+
+def listable(folder: str) -> bool:
+    """Whether it is a directory in which we may look for files."""
+    return os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK, effective_ids=True)
 
 
 def at(path: str) -> Found | None:

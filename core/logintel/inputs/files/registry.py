@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from logintel.inputs.files.cursor import Inode
-from logintel.inputs.files.discovery import Found
+from logintel.inputs.files.discovery import Found, listable
 from logintel.inputs.files.fingerprint import HEAD, head_of
 from logintel.inputs.files.gzipped import is_gzip
 from logintel.inputs.files.parked import Heads, Parked
@@ -102,12 +102,12 @@ class Registry:
     def look_beside(self, present: set[Inode]) -> None:
         """Look for what is missing among the siblings that rotation left; `present`: the files that were found.
 
-        Where even the directory is gone (an unmounted disk) the stream waits, and where its file is still there but
-        named no more (an `exclude` was added), it stays where it is.
+        Where even the directory is gone (an unmounted disk) or closed to us the stream waits, and where its file is
+        still there but named no more (an `exclude` was added), it stays where it is.
         """
         taken = present | self.inodes
         for parked in list(self.missing.values()):
-            there = os.path.isdir(os.path.dirname(parked.cursor.path) or ".")
+            there = listable(os.path.dirname(parked.cursor.path) or ".")
             if not there or _unnamed(parked, taken) or self._find_sibling(parked, taken):
                 self.missing.pop(parked.name, None)
 
