@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CORPUS ?= ../shared/corpus
+SAMPLES ?= ../shared/samples
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
@@ -27,8 +28,8 @@ lint: $(INSTALLED) ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=../shared/corpus): run each through, measure the formats
-	@CORPUS=$(CORPUS) $(BIN)/python -m pytest tests/corpus
+corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=, SAMPLES=): run each through, measure the formats
+	@CORPUS=$(CORPUS) SAMPLES=$(SAMPLES) $(BIN)/python -m pytest tests/corpus
 	@$(BIN)/python $(CORPUS)/score.py --logintel $(BIN)/logintel
 
 test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose

@@ -24,12 +24,12 @@ _STAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-
 _FORMAT_CATEGORIES: Final = {
     name: category
     for category, names in {
-        "access": ("access", "elb", "haproxy", "squid", "w3c"),
-        "application": ("erlang", "java", "jul", "monolog", "python", "ruby"),
-        "audit": ("auditd",),
+        "access": ("access", "elb", "haproxy", "sap-icm", "squid", "w3c"),
+        "application": ("erlang", "java", "jul", "monolog", "python", "ruby", "sap-java", "sap-trace"),
+        "audit": ("auditd", "hana-audit", "sap-audit"),
         "database": ("hana", "mongodb", "mysql", "mysql_slow", "postgresql", "redis"),
         "security": ("cef", "netfilter"),
-        "system": ("syslog",),
+        "system": ("sap-gateway", "sap-router", "syslog"),
     }.items()
     for name in names
 }

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -242,7 +243,7 @@ class FileInput:
 
     def _stream(self, found: Found, content: Content) -> FileStream:
         config = self.config
-        form = config.form(self.context.formats)
+        form = partial(config.form_of, self.context.formats, found.path)
         return FileStream.on(found.path, content, form, config.encoding, config.framing())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from logintel.formats import Format, Framer
 from logintel.inputs.files.content import Content
 from logintel.inputs.files.cursor import FileCursor, Inode
 from logintel.inputs.files.fingerprint import HEAD, TAIL, ends, of
+from logintel.inputs.files.fixed import codec_for
 from logintel.inputs.files.records import MAX_LINE, Stretch, records
-from logintel.inputs.files.text import HEAD_BYTES, TextCodec, codec_of
+from logintel.inputs.files.text import HEAD_BYTES, TextCodec
 
 #: Bytes read from one file in its turn; also what bounds a batch.
 BLOCK: Final = 256 * 1024
@@ -60,21 +62,36 @@ class FileStream:
 
     @classmethod
     def on(
-        cls, path: str, content: Content, form: Format, encoding: str | None, framer: Callable[[], Framer] | None
+        cls,
+        path: str,
+        content: Content,
+        form: Callable[[bytes], Format | None],
+        encoding: str | None,
+        framer: Callable[[], Framer] | None,
     ) -> Self:
-        """A new stream at the start of an open file, which it closes when this raises OSError."""
+        """A new stream at the start of an open file, which it closes when this raises OSError. `form`: the format of
+        a file that begins so; where that cannot be told yet, FileNotFoundError is raised."""
         try:
-            return cls._begun(path, content, form, encoding, framer or form.framer)
+            return cls._begun(path, content, form, encoding, framer)
         except OSError:
             os.close(content.fd)
             raise
 
     @classmethod
     def _begun(
-        cls, path: str, content: Content, form: Format, encoding: str | None, framer: Callable[[], Framer]
+        cls,
+        path: str,
+        content: Content,
+        make: Callable[[bytes], Format | None],
+        encoding: str | None,
+        framer: Callable[[], Framer] | None,
     ) -> Self:
         status = os.fstat(content.fd)
-        codec = codec_of(content.at(0, HEAD_BYTES), encoding)
+        head = content.at(0, HEAD_BYTES)
+        form = make(head)
+        if form is None or (form.fixed and not head):  # the first bytes of fixed records tell their encoding
+            raise FileNotFoundError(errno.ENOENT, "nothing is in it yet that tells what it is", path)
+        codec = codec_for(head, encoding, form.fixed)
         stream = cls(
             path,
             f"{os.path.basename(path)}-{secrets.token_hex(8)}",
@@ -84,7 +101,7 @@ class FileStream:
             codec,
             codec.bom,
             datetime.fromtimestamp(status.st_mtime, UTC),
-            framer,
+            framer or form.framer,
         )
         stream.head, stream.tail = ends(content, codec.bom)
         real = os.path.realpath(path)
@@ -116,7 +133,8 @@ class FileStream:
     @property
     def unread(self) -> int:
         """Bytes that the file was last known to have, and that were not read."""
-        return max(0, (self.content.seen or 0) - self.reached)
+        waiting = 0 if self.codec.partial else len(self.pending)
+        return waiting + max(0, (self.content.seen or 0) - self.reached)
 
     def cursor(self) -> FileCursor:
         """The cursor behind everything that was handed over; made from memory, so a truncation cannot spoil it."""
@@ -145,7 +163,7 @@ class FileStream:
 
         By whole pieces of a line over the limit, so that what stands behind it has the place that reading gives it.
         """
-        if self.cut is not None or self.pending.strip(b"\0"):
+        if self.cut is not None or not self.codec.partial or self.pending.strip(b"\0"):
             return
         skip = (self.content.next_data(self.reached) - 1 - self.position) // MAX_LINE * MAX_LINE
         if skip > len(self.pending):
@@ -172,7 +190,8 @@ class FileStream:
     def open_record(self, *, partial_line: bool) -> int:
         """Bytes of the record that waits for more, with its last line even if that has no line end yet
         (`partial_line`); 0 when there is none."""
-        size = len(self.pending) if partial_line else self.codec.whole_lines(self.pending)
+        whole = not (partial_line and self.codec.partial)
+        size = self.codec.whole_lines(self.pending) if whole else len(self.pending)
         return size if self.pending[:size].strip(b"\0 \t\r\n") else 0
 
     def cut_open_record(self, *, partial_line: bool) -> bool:

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -38,6 +38,8 @@ class TextCodec:
     width  bytes per code unit: 1, 2 or 4
     """
 
+    #: Whether what stands behind the last line end is a line, once nothing follows.
+    partial: ClassVar[bool] = True
     name: str
     bom: int = 0
     width: int = 1
