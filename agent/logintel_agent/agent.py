@@ -66,6 +66,7 @@ class Agent:
     _gone_events: int = 0
     _group: asyncio.TaskGroup | None = None
     _stopping: bool = False
+    _finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def home(self) -> Path:
@@ -95,8 +96,11 @@ class Agent:
                 self.checkpoint.watch(self.watcher)
             async with asyncio.TaskGroup() as self._group:
                 saving = self._group.create_task(self._save_regularly())
-                ended = [self._start(config.name, self._ways(config), config) for config in self.sources]
-                await _either(stop, ended if self.context.once else None)
+                for config in self.sources:
+                    self._start(config.name, self._ways(config), config)
+                if self.context.once and not self.sources:
+                    self._finished.set()
+                await _either(stop, self._finished)
                 self._stopping = True
                 await asyncio.gather(*(run.stop() for run in self.runs.values()))
                 saving.cancel()
@@ -158,10 +162,16 @@ class Agent:
         self._gone_events += run.counts.sent
         del self.runs[name]
 
-    def _start(self, name: str, ways: Sequence[Way], config: SourceConfig) -> asyncio.Task[None]:
+    def _start(self, name: str, ways: Sequence[Way], config: SourceConfig) -> None:
         assert self._group is not None
         self.runs[name] = SourceRun(config, ways, self.context)
-        return self._group.create_task(self.runs[name].run())
+        self._group.create_task(self.runs[name].run()).add_done_callback(self._look_whether_all_is_done)
+
+    def _look_whether_all_is_done(self, _ended: asyncio.Task[None]) -> None:
+        """A pipe ends, and whatever a source of a plugin reads may. Of several workers none ends before the others."""
+        may_end = self.context.once or (self.seating.workers == 1 and any(run.ways for run in self.runs.values()))
+        if may_end and all(run.finished for run in self.runs.values()):
+            self._finished.set()
 
     async def _save_regularly(self) -> None:
         while True:
@@ -205,14 +215,14 @@ class Agent:
         return {name: opener for source in made for name, opener in source.listening().items()}
 
 
-async def _either(stop: asyncio.Event, ended: Sequence[asyncio.Task[None]] | None) -> None:
-    """Until `stop` is set or, but for None, every task has ended."""
-    stopping = asyncio.ensure_future(stop.wait())
-    every = asyncio.gather(*ended) if ended is not None else asyncio.get_running_loop().create_future()
+async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
+    """Until one of them is set."""
+    waiting = {asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())}
     try:
-        await asyncio.wait({stopping, every}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
+        for each in waiting:
+            each.cancel()
 
 
 async def _locked(home: Path) -> DirectoryLock:
