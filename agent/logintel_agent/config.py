@@ -120,6 +120,9 @@ class AgentConfig(SharedConfig):
                     message = f"{what} is taken by the source at {place.file}:{place.line}: {remedy}"
                     yield document.problem(claimed, message)
                 first.setdefault(what, claimed)
+        if "the standard input" in first and _workers(document) != 1:
+            message = "one process alone can read the standard input: leave out agent.workers"
+            yield document.problem(first["the standard input"], message)
 
     def topics(self) -> list[str]:
         """See SharedConfig. Who has sources sends to one topic, and its user need not see the others."""
@@ -133,6 +136,11 @@ class AgentConfig(SharedConfig):
         if not lines and not (self.bus.kafka and "sources" not in self.model_fields_set):  # else it is a collector's
             lines = ["no sources"]
         return [*super().plan(), *lines]
+
+
+def _workers(document: Document) -> Json:
+    section = document.value.get("agent")
+    return section.get("workers", 1) if isinstance(section, dict) else 1
 
 
 def _claims(source: dict[str, Json]) -> Iterator[tuple[Key, str, str]]:
