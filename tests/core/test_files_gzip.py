@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import threading
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -199,3 +202,34 @@ def test_a_cut_at_the_end_of_a_compressed_file_is_repeated_by_a_replay(tmp_path:
     reader.once()
     assert reader.texts == ["whole", "partial"] * 2
     assert reader.taken[2:] == first
+
+
+@pytest.mark.parametrize("pattern", ["app.log", "app*"])
+def test_complaint_5_renamed_at_the_very_moment_of_a_look(tmp_path: Path, log: Path, pattern: str) -> None:
+    """Rotation renames all older files each time: one that a look misses for that is neither gone nor new."""
+    reader = Reader((str(tmp_path / pattern),))
+    append(log, *numbers(0, 50))
+    reader.once()
+    append(log, *numbers(50, 60))
+    compress(log, tmp_path / "app.log.1.gz")
+    append(log, "after")
+    over = threading.Event()
+
+    def rename() -> None:
+        names = [tmp_path / f"app.log.{number}.gz" for number in range(1, 9)]
+        while not over.is_set():
+            for old, new in pairwise([*names, names[0]]):
+                if old.exists():
+                    old.rename(new)
+                time.sleep(0.002)
+
+    renaming = threading.Thread(target=rename)
+    renaming.start()
+    try:
+        reader.follow(*[lambda: None] * 25, until=lambda: len(reader.taken) >= 61)
+    finally:
+        over.set()
+        renaming.join()
+    reader.once()
+    assert sorted(reader.texts) == sorted([*numbers(0, 60), "after"])
+    assert len(reader.streams) == 2

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -31,6 +32,9 @@ from logintel.inputs.files.text import HEAD_BYTES, is_binary
 from logintel.inputs.files.turns import Turns
 from logintel.inputs.files.watching import Watcher
 from logintel.source import InputExhausted, SourceContext
+
+#: Looks that have to miss a stream's file before the stream is over.
+MISSED: Final = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -166,6 +170,9 @@ class FileInput:
             found = registry.packed.pop(next(iter(registry.packed)))
             try:
                 stream = await self._packed.identify(found)
+            except FileNotFoundError:
+                self._packed.undecided = True  # renamed at this very moment: the next look sees what it became
+                continue
             except OSError as error:
                 self._refused(found, error)
                 continue
@@ -174,7 +181,7 @@ class FileInput:
                     yield batch
         if self._looked and not registry.packed and not self._packed.undecided:
             self._looked = False
-            for parked in registry.orphans():
+            for parked in registry.orphans(1 if self.context.once else MISSED):
                 yield self._end(parked)
 
     def _end(self, parked: Parked) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -71,14 +72,14 @@ class PackedFiles:
 
     async def identify(self, found: Found) -> FileStream | None:
         """The stream of the file, open in the registry if it is a known one's, else new; None: it is not to be read
-        now. Raises OSError."""
+        now. Raises OSError; FileNotFoundError also when another file has that name now."""
         state = (found.status.st_size, found.status.st_mtime_ns)
         doubt = self._doubts.get(found.inode)
         if doubt is None or doubt.state != state:
             doubt = self._doubts[found.inode] = _Doubt(state, _written(found))
         if self._waits(doubt):
             return None
-        content = GzipContent(os.open(found.path, os.O_RDONLY | os.O_CLOEXEC))
+        content = GzipContent(_opened(found))
         stream = None
         try:
             stream = await self._owner(found, content, doubt)
@@ -138,6 +139,15 @@ async def _owner_of(content: GzipContent, alike: Sequence[Parked]) -> Parked | N
         content.abandoned = not checking.done()
         with suppress(OSError):
             await checking  # cancelled: the thread must not use the file any more
+
+
+def _opened(found: Found) -> int:
+    fd = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
+    status = os.fstat(fd)
+    if (status.st_dev, status.st_ino) != found.inode:
+        os.close(fd)
+        raise FileNotFoundError(errno.ENOENT, "renamed meanwhile", found.path)
+    return fd
 
 
 def _inflated_head(path: str) -> bytes:

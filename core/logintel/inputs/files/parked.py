@@ -19,6 +19,7 @@ class Parked:
     seen            bytes that the file was last known to have; None: nobody can tell
     partial         whether a last line waits for its end
     highest, grown  as of the stream
+    missed          looks in a row that found no file of it
     """
 
     name: str
@@ -29,6 +30,7 @@ class Parked:
     partial: bool = False
     highest: int = 0
     grown: float = 0.0
+    missed: int = 0
 
     @classmethod
     def saved(cls, name: str, cursor: FileCursor) -> Parked:

@@ -73,6 +73,8 @@ class Registry:
         by_inode, opened = self._by_inode(), self.inodes
         strangers = [found for found in files if found.inode not in opened and not self._is_known(found, by_inode)]
         self.missing = {name: parked for name, parked in self.missing.items() if name in self.parked}
+        for name, parked in self.parked.items():
+            parked.missed = parked.missed + 1 if name in self.missing else 0
         yield from self._reunited(strangers)
 
     def written(self, files: Iterable[Found]) -> bool:
@@ -111,11 +113,13 @@ class Registry:
             if not there or _unnamed(parked, taken) or self._find_sibling(parked, taken):
                 self.missing.pop(parked.name, None)
 
-    def orphans(self) -> Iterator[Parked]:
-        """The streams that are still missing: nothing more will come of them."""
-        for name in list(self.missing):
-            del self.missing[name]
-            yield self.parked.pop(name)
+    def orphans(self, looks: int) -> Iterator[Parked]:
+        """The streams that were missing in so many looks: nothing more will come of them. One look proves nothing: a
+        directory that is listed while rotation renames what is in it may show a file nowhere."""
+        for name, parked in list(self.missing.items()):
+            if parked.missed >= looks:
+                del self.missing[name]
+                yield self.parked.pop(name)
 
     def move(self, stream: FileStream) -> bool:
         """After a truncation: go on with the copy that copytruncate made, where there is one."""
