@@ -20,8 +20,9 @@ NAMES = {
     "logintel_custom",
     "logintel_devstack",
     "logintel_embedded",
+    "logintel_splunk",
 }
-HOMES = ("core", "agent", "collector", "plugins/application", "plugins/custom", "devstack", "embedded")
+HOMES = ("core", "agent", "collector", "plugins/application", "plugins/custom", "plugins/splunk", "devstack", "embedded")
 
 
 @pytest.fixture(scope="module")
