@@ -22,7 +22,16 @@ NAMES = {
     "logintel_embedded",
     "logintel_splunk",
 }
-HOMES = ("core", "agent", "collector", "plugins/application", "plugins/custom", "plugins/splunk", "devstack", "embedded")
+HOMES = (
+    "core",
+    "agent",
+    "collector",
+    "plugins/application",
+    "plugins/custom",
+    "plugins/splunk",
+    "devstack",
+    "embedded",
+)
 
 
 @pytest.fixture(scope="module")

@@ -174,12 +174,15 @@ class Collector:
         deadline = time.monotonic() + _WAIT
         while True:
             try:
-                return await self._accept(events)
+                await self._accept(events)
             except ValueError:  # one of them is more than the spool takes
                 raise refusal(27) from None
             except Full:
                 if not patient or time.monotonic() > deadline:
                     raise
+            else:
+                self._full_until = 0.0
+                return
             await asyncio.sleep(_LOOK)
 
 
