@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
+
+import hec
+import httpx
 
 from logintel.source import Source, SourceContext
 from logintel.testing import PushedContract, ReplayableContract
@@ -78,3 +82,32 @@ class TestApplicationSockets(PushedContract):
 
     def records(self) -> Sequence[str]:
         return [*(f"<13>1 2026-01-02T03:04:05Z h app {n} - - text" for n in range(300)), "<999> no priority", "{", "<"]
+
+
+class TestSplunkCollector(PushedContract):
+    """HTTP Event Collector, a request an event; the client tries again while it is told that the server is busy."""
+
+    @cached_property
+    def port(self) -> int:
+        return hec.free_port()
+
+    def source(self, context: SourceContext) -> Source:
+        return hec.source(self.port, context)
+
+    async def send(self, records: Sequence[str]) -> None:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60) as client:
+            await asyncio.gather(*(self._send(client, record) for record in records))
+
+    async def _send(self, client: httpx.AsyncClient, record: str) -> None:
+        headers = {"Authorization": f"Splunk {hec.TOKEN}"}
+        status = 503
+        while status == 503:
+            try:
+                answer = await client.post(hec.EVENT, content=json.dumps({"event": record}), headers=headers)
+            except httpx.ConnectError as error:
+                raise ConnectionError from error
+            status = answer.status_code
+        assert status == 200
+
+    def records(self) -> Sequence[str]:
+        return [*(f"2026-01-02 03:04:05 INFO order {n}" for n in range(50)), '{"a":', "}{", "\ud800", "<", "\0"]

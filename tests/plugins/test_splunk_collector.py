@@ -1,39 +1,16 @@
-"""The HTTP Event Collector: statuses, bounds, backpressure, and whom it believes."""
+"""The HTTP Event Collector: what it answers, what becomes of what is sent, and whom it believes."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import gzip
 import json
-import ssl
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
-import httpx
-import pytest
-from hec import ACK, EVENT, HEALTH, RAW, TOKEN, Collecting, collecting, free_port, source
-from pydantic import ValidationError
+from hec import EVENT, HEALTH, RAW, SUCCESS, TOKEN, Collecting, run
 
 from logintel.encoder import Encoder
 from logintel.event import Envelope, decode
-from logintel.refused import Refused
-
-TLS = Path(__file__).parents[1] / "core/data/tls"
-SUCCESS = (200, {"text": "Success", "code": 0})
-ACKING = [{"token": TOKEN, "name": "shop", "ack": True}]
-
-
-def run(work: Callable[[Collecting], Awaitable[None]], **keys: Any) -> Collecting:
-    """Do the work with a collector; what it kept can be looked at afterwards."""
-
-    async def done() -> Collecting:
-        async with collecting(**keys) as running:
-            await work(running)
-            return running
-
-    return asyncio.run(done())
 
 
 def test_a_sender_is_told_what_is_wrong_with_its_token() -> None:
@@ -51,7 +28,7 @@ def test_a_sender_is_told_what_is_wrong_with_its_token() -> None:
         assert await post(body, token=None, Authorization=f"splunk  {TOKEN}") == SUCCESS
         assert await post(body, token=None, Authorization=f"Basic {basic}") == SUCCESS
         assert await post(body, f"{EVENT}?token=asked", token=None) == SUCCESS
-        refused = {
+        refused: dict[tuple[int, str, int], Any] = {
             (403, "Token disabled", 1): {"token": "off"},
             (401, "Token is required", 2): {"token": None},
             (401, "Invalid authorization", 3): {"token": None, "Authorization": f"Bearer {TOKEN}"},
@@ -117,21 +94,20 @@ def test_a_bad_event_is_named_and_those_before_it_are_kept() -> None:
 
 
 def test_the_text_is_what_was_sent_and_the_rest_is_said_beside_it() -> None:
-    bodies = (
-        '{"event" : {"a":1.50e0, "a" : 2} , "time":"1777863721.1234569", "host":"h","source":"/x","sourcetype":"st",'
-        '"index":"i","fields":{"colour":"blue","sizes":["s","m"],"severity":"warning"}} 17',
-        '{"event":17}{"\\u0065vent":[true,"\\ud800"]}{"event":false,"time":1777863721123}{"event":"\\u0000}{","x":{"y":[]}}',
-    )
+    said = '"host":"h","source":"/x","sourcetype":"st","index":"i"'
+    indexed = '"fields":{"colour":"blue","sizes":["s","m"],"severity":"warning"}'
+    first = f'{{"event" : {{"a":1.50e0, "a" : 2}} , "time":"1777863721.1234569", {said} ,{indexed}}} 17'
+    escaped = '{"\\u0065vent":[true, "\\ud800"]}{"event":false,"time":1777863721123}{"event":"\\u0000}{","x":{"y":[]}}'
 
     async def work(running: Collecting) -> None:
-        assert (await running.post(bodies[0]))[1]["invalid-event-number"] == 1
-        assert await running.post(bodies[1]) == SUCCESS
+        assert (await running.post(first))[1]["invalid-event-number"] == 1
+        assert await running.post('{"event":17}' + escaped) == SUCCESS
 
     kept = run(work).kept
-    assert [event.raw for event in kept] == ['{"a":1.50e0, "a" : 2}', "17", '[true,"\\ud800"]', "false", "\0}{"]
-    first = kept[0]
-    assert (first.timestamp, first.level, first.fields["host"]) == ("2026-05-04T03:02:01.123456Z", "WARN", "h")
-    assert first.metadata == {
+    assert [event.raw for event in kept] == ['{"a":1.50e0, "a" : 2}', "17", '[true, "\\ud800"]', "false", "\0}{"]
+    one = kept[0]
+    assert (one.timestamp, one.level, one.fields["host"]) == ("2026-05-04T03:02:01.123456Z", "WARN", "h")
+    assert one.metadata == {
         "a": 2,
         "colour": "blue",
         "sizes": ["s", "m"],
@@ -210,146 +186,6 @@ def test_a_token_and_a_source_type_decide_what_is_not_said() -> None:
     assert [event.metadata["splunk_sourcetype"] for event in kept] == ["kv", "prose"]
 
 
-def test_a_full_spool_is_503_with_nothing_kept_and_health_says_so() -> None:
-    async def work(running: Collecting) -> None:
-        assert (await running.client.get(HEALTH)).status_code == 200
-        running.refusals = 1
-        answer = await running.client.post(EVENT, content='{"event":"a"}', headers={"Authorization": f"Splunk {TOKEN}"})
-        assert (answer.status_code, answer.json()) == (503, {"text": "Server is busy", "code": 9})
-        assert int(answer.headers["retry-after"]) > 0
-        assert running.kept == []
-        health = await running.client.get(HEALTH)
-        assert (health.status_code, health.json()["code"]) == (503, 18)
-        assert await running.post('{"event":"a"}') == SUCCESS
-        health = await running.client.get(f"{HEALTH}/1.0")
-        assert (health.status_code, health.json()) == (200, {"text": "HEC is healthy", "code": 17})
-
-    assert run(work).texts == ["a"]
-
-
-def test_health_looks_at_a_token_that_is_named() -> None:
-    async def work(running: Collecting) -> None:
-        for token, status, code in ((TOKEN, 200, 17), ("wrong", 400, 21), ("off", 400, 22)):
-            answer = await running.client.get(HEALTH, params={"token": token})
-            assert (answer.status_code, answer.json()["code"]) == (status, code)
-
-    run(work, tokens=[{"token": TOKEN, "name": "shop"}, {"token": "off", "name": "off", "enabled": False}])
-
-
-def test_a_request_with_more_than_a_step_waits_for_room_once_it_is_begun() -> None:
-    body = "".join(f'{{"event":"{n}"}}' for n in range(2500))
-
-    async def work(running: Collecting) -> None:
-        taken = running.accept
-
-        async def refuse_the_second(events: Any) -> None:
-            running.refusals = 1 if len(running.kept) == 1000 and not running.asked.is_set() else 0
-            await taken(events)
-            running.asked.clear()
-
-        running.accept = refuse_the_second  # type: ignore[method-assign]
-        assert await running.post(body) == SUCCESS
-
-    assert run(work).texts == [str(n) for n in range(2500)]
-
-
-def test_bounds_hold_for_what_is_sent_and_for_what_it_unzips_to() -> None:
-    large = (413, {"text": "Request entity too large", "code": 27})
-    bomb = gzip.compress(b'{"event":"' + b"x" * 50_000_000 + b'"}')
-    fits = json.dumps({"event": "y" * 900})
-
-    async def work(running: Collecting) -> None:
-        zipped = {"Content_Encoding": "gzip"}
-        assert await running.post("x" * 2000) == large
-        assert await running.post(bomb[:1024], **zipped) != SUCCESS
-        assert await running.post(gzip.compress(b'{"event":"' + b"x" * 2000 + b'"}'), **zipped) == large
-        assert (await running.post(b"no gzip", **zipped))[1]["code"] == 6
-        assert (await running.post(gzip.compress(fits.encode())[:-9], **zipped))[1]["code"] == 6
-        assert (await running.post(fits, Content_Encoding="br"))[0] == 415
-        assert await running.post(gzip.compress(fits.encode()) + gzip.compress(b'{"event":"z"}'), **zipped) == SUCCESS
-
-    assert run(work, max_content="1KiB").texts == ["y" * 900, "z"]
-
-
-async def talk(port: int, *parts: bytes) -> bytes:
-    """What a connection answers until it is closed."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    received = b""
-    try:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-        received = await reader.read()
-    except ConnectionError:
-        pass  # it was closed while we spoke
-    writer.close()
-    return received
-
-
-def test_a_head_without_end_is_not_collected() -> None:
-    head = b"POST /services/collector HTTP/1.1\r\nHost: x\r\n"
-
-    async def work(running: Collecting) -> None:
-        for endless in (b"X: " + b"y" * 200_000, b"X: y\r\n" * 40_000):
-            async with asyncio.timeout(30):
-                received = await talk(running.port, head, endless)
-            assert not received or received.startswith(b"HTTP/1.1 400"), received
-        trailing = head + f"Authorization: Splunk {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n".encode()
-        async with asyncio.timeout(30):
-            await talk(running.port, trailing, b"X: " + b"y" * 200_000)
-        assert await running.post('{"event":"a"}') == SUCCESS
-
-    assert run(work).texts == ["a"]
-
-
-def test_connections_over_the_limit_are_closed() -> None:
-    async def work(running: Collecting) -> None:
-        async with asyncio.timeout(30):
-            held = [await asyncio.open_connection("127.0.0.1", running.port) for _ in range(2)]
-            assert await talk(running.port) == b""
-        for _, writer in held:
-            writer.close()
-
-    run(work, max_connections=2)
-
-
-def test_acknowledgements_are_of_a_channel_and_of_a_token() -> None:
-    """Told once; unknown ids are not safe."""
-    tokens = [*ACKING, {"token": "other", "name": "other", "ack": True}]
-
-    async def work(running: Collecting) -> None:
-        post, one = running.post, {"X_Splunk_Request_Channel": "one"}
-        assert (await post('{"event":"a"}'))[1] == {"text": "Data channel is missing", "code": 10}
-        assert (await post('{"event":"a"}', f"{EVENT}?channel={'x' * 200}"))[1]["code"] == 11
-        for number in range(3):
-            assert await post('{"event":"a"}', **one) == (200, {"text": "Success", "code": 0, "ackId": number})
-        assert (await post("a", f"{RAW}?channel=two"))[1]["ackId"] == 0
-        assert (await post("", **one))[1]["code"] == 5
-        assert (await post('{"event":"a"}{', **one))[1]["code"] == 6
-        asked = '{"acks":[2,0,7]}'
-        assert (await post(asked, ACK, "other", **one))[1] == {"acks": {"2": False, "0": False, "7": False}}
-        assert (await post(asked, ACK, **one))[1] == {"acks": {"2": True, "0": True, "7": False}}
-        assert (await post('{"acks":[0,1,2]}', ACK, **one))[1] == {"acks": {"0": False, "1": True, "2": False}}
-        for body in ("", "[]", "{}", '{"acks":["1"]}', '{"acks":[true]}', '{"acks":1}'):
-            assert await post(body, ACK, **one) == (400, {"text": "Invalid data format", "code": 6})
-
-    assert len(run(work, tokens=tokens).kept) == 5
-
-
-def test_an_id_is_given_when_its_events_are_on_disk_and_not_before() -> None:
-    async def work(running: Collecting) -> None:
-        running.disk.clear()
-        sending = asyncio.ensure_future(running.post('{"event":"a"}', X_Splunk_Request_Channel="one"))
-        await running.asked.wait()
-        assert (await running.post('{"acks":[0]}', ACK, X_Splunk_Request_Channel="one"))[1] == {"acks": {"0": False}}
-        assert not sending.done()
-        running.disk.set()
-        assert (await sending)[1]["ackId"] == 0
-        assert (await running.post('{"acks":[0]}', ACK, X_Splunk_Request_Channel="one"))[1] == {"acks": {"0": True}}
-
-    run(work, tokens=ACKING)
-
-
 def test_paths_that_are_no_collector_are_said_so() -> None:
     async def work(running: Collecting) -> None:
         client = running.client
@@ -361,51 +197,3 @@ def test_paths_that_are_no_collector_are_said_so() -> None:
         assert (docker.status_code, docker.text) == (200, "")
 
     run(work)
-
-
-def test_over_tls_with_certificates_of_both_sides() -> None:
-    context = ssl.create_default_context(cafile=str(TLS / "ca.pem"))
-    context.check_hostname = False
-
-    async def work(running: Collecting) -> None:
-        with pytest.raises(Exception, match=r"(?i)certificate|closed|reset|disconnected"):
-            await running.post('{"event":"nobody"}')
-        context.load_cert_chain(TLS / "client.pem")
-        _, writer = await asyncio.open_connection("127.0.0.1", running.port, ssl=context)
-        body = b'{"event":"a"}'
-        writer.write(b"POST /services/collector HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
-        writer.write(f"Authorization: Splunk {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-        await writer.drain()
-        async with asyncio.timeout(30):
-            while not running.kept:
-                await asyncio.sleep(0.01)
-        writer.close()
-
-    tls = {"cert": TLS / "server.pem", "client_ca": TLS / "ca.pem"}
-    assert run(work, tls=tls).texts == ["a"]
-
-
-def test_a_port_that_is_taken_is_said_with_what_to_do() -> None:
-    async def work(running: Collecting) -> None:
-        with pytest.raises(
-            Refused, match=f"cannot listen on tcp://127.0.0.1:{running.port}: Address already in use: stop"
-        ):
-            await source(running.port).serve(running.accept)
-
-    run(work)
-
-
-@pytest.mark.parametrize(
-    ("keys", "said"),
-    [
-        ({"tokens": []}, "anonymous: true"),
-        ({"anonymous": True, "tokens": [{"token": "a", "name": "a"}]}, "anonymous: true"),
-        ({"tokens": [{"token": "a", "name": "a"}, {"token": "a", "name": "b"}]}, "same token"),
-        ({"tokens": [{"token": "a", "name": "a"}, {"token": "b", "name": "a"}]}, "same name"),
-        ({"tokens": [{"token": "a", "name": "a", "indexes": ["x"], "index": "y"}]}, "add it there"),
-    ],
-)
-def test_a_configuration_that_means_nothing_is_refused(keys: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said) as refused:
-        source(free_port(), **keys)
-    assert "token='a'" not in repr(refused.value)

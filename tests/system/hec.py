@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ EVENT = "/services/collector/event"
 RAW = "/services/collector/raw"
 ACK = "/services/collector/ack"
 HEALTH = "/services/collector/health"
+SUCCESS = (200, {"text": "Success", "code": 0})
 FORMATS = load_plugins().formats
 
 
@@ -102,3 +103,14 @@ async def _listens(port: int) -> bool:
     writer.close()
     await writer.wait_closed()
     return True
+
+
+def run(work: Callable[[Collecting], Awaitable[None]], **keys: Any) -> Collecting:
+    """Do the work with a collector; what it kept can be looked at afterwards."""
+
+    async def done() -> Collecting:
+        async with collecting(**keys) as running:
+            await work(running)
+            return running
+
+    return asyncio.run(done())

@@ -17,15 +17,15 @@ from logintel_splunk.epoch import stamp_of
 from logintel_splunk.records import Record, Said, flat
 
 _BLANKS: Final = re.compile(r"[ \t\r\n]*")
-#: From behind `{` or a value to the next value, or to behind the object's end. A name with an escape is read again.
-_STEP: Final = re.compile(r'[ \t\r\n]*(,?)[ \t\r\n]*(?:"((?:[^"\\]|\\.)*+)"[ \t\r\n]*:[ \t\r\n]*|\})', re.DOTALL)
+#: The name of the member that is the event; inside a text its quotes would have backslashes.
+_EVENT: Final = re.compile(r'"event"[ \t\r\n]*:[ \t\r\n]*')
 
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_number)
+_decode: Final = json.JSONDecoder(parse_constant=_no_number).raw_decode
 
 
 def envelopes(text: str, indexes: frozenset[str]) -> Iterator[Record]:
@@ -38,11 +38,13 @@ def envelopes(text: str, indexes: frozenset[str]) -> Iterator[Record]:
     number, place = 0, _skip(text, 0)
     while place < len(text):
         try:
-            members, span, place = _object(text, place)
+            members, end = _decode(text, place)
         except (ValueError, RecursionError):
             raise invalid_event(6, number) from None
-        yield _record(text, members, span, number, indexes)
-        number, place = number + 1, _skip(text, place)
+        if not isinstance(members, dict):
+            raise invalid_event(6, number)
+        yield _record(members, text, place, end, number, indexes)
+        number, place = number + 1, end if text[end : end + 1] == "{" else _skip(text, end)
 
 
 def _skip(text: str, place: int) -> int:
@@ -50,30 +52,16 @@ def _skip(text: str, place: int) -> int:
     return found.end() if found else place
 
 
-def _object(text: str, place: int) -> tuple[dict[str, Any], tuple[int, int], int]:
-    """The members of the object at `place`, where the text of its `event` is, and where the object ends.
-
-    Raises ValueError, or RecursionError (objects too deep in each other), where there is none.
-    """
-    if text[place] != "{":
-        raise ValueError("no object")
-    members: dict[str, Any] = {}
-    span, place = (0, 0), place + 1
-    while step := _STEP.match(text, place):
-        comma, name = step.groups()
-        if bool(comma) != (bool(members) and name is not None):
-            break  # a comma stands between members and nowhere else
-        if name is None:
-            return members, span, step.end()
-        if "\\" in name or not name.isprintable():
-            name = json.loads(f'"{name}"')
-        members[name], place = _DECODER.raw_decode(text, step.end())
-        if name == "event":
-            span = step.end(), place
-    raise ValueError("no end of the object")
+def _as_sent(event: Json, text: str, place: int, end: int) -> str:
+    """The text of an event that is no text, in the envelope from `place` to `end`."""
+    for name in _EVENT.finditer(text, place, end):
+        value, behind = _decode(text, name.end())
+        if value == event:
+            return text[name.end() : behind]
+    return json.dumps(event)  # its name was written with escapes, so what was sent is not looked for
 
 
-def _record(text: str, members: dict[str, Any], span: tuple[int, int], number: int, indexes: frozenset[str]) -> Record:
+def _record(members: dict[str, Any], text: str, place: int, end: int, number: int, indexes: frozenset[str]) -> Record:
     event: Json = members.get("event")
     if event is None:
         raise invalid_event(12, number)
@@ -91,5 +79,5 @@ def _record(text: str, members: dict[str, Any], span: tuple[int, int], number: i
         raise invalid_event(6, number)  # a measurement is no log event
     if indexes and said.index_name is not None and said.index_name not in indexes:
         raise invalid_event(7, number)
-    raw = event if isinstance(event, str) else text[span[0] : span[1]]
+    raw = event if isinstance(event, str) else _as_sent(event, text, place, end)
     return Record(raw, event, stamp, said, fields)

@@ -60,6 +60,8 @@ async def serve(
         collector.closing = True
         server.should_exit = True
         await serving
+        for connection in _connections(server):  # of requests that were not kept in time: nobody will answer them
+            connection.transport.abort()
 
 
 async def _hurry(server: _Server) -> None:
@@ -67,9 +69,13 @@ async def _hurry(server: _Server) -> None:
     while True:
         await asyncio.sleep(_LOOK)
         now = asyncio.get_running_loop().time()
-        for connection in list(server.server_state.connections):
-            if isinstance(connection, _Bounded) and connection.late(now):
+        for connection in _connections(server):
+            if connection.late(now):
                 connection.transport.abort()
+
+
+def _connections(server: _Server) -> list[_Bounded]:
+    return [connection for connection in server.server_state.connections if isinstance(connection, _Bounded)]
 
 
 class _Config(uvicorn.Config):
