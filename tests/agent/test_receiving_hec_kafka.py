@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hec import EVENT, TOKEN, free_port
+from hec_collector import EVENT, TOKEN, free_port
 
 from logintel.bus.kafka_consumer import GroupConsumer
 from logintel.bus.topics import INGESTION, set_up

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import hec
+import hec_collector
 import httpx
 
 from logintel.source import Source, SourceContext
@@ -89,21 +89,21 @@ class TestSplunkCollector(PushedContract):
 
     @cached_property
     def port(self) -> int:
-        return hec.free_port()
+        return hec_collector.free_port()
 
     def source(self, context: SourceContext) -> Source:
-        return hec.source(self.port, context)
+        return hec_collector.source(self.port, context)
 
     async def send(self, records: Sequence[str]) -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60) as client:
             await asyncio.gather(*(self._send(client, record) for record in records))
 
     async def _send(self, client: httpx.AsyncClient, record: str) -> None:
-        headers = {"Authorization": f"Splunk {hec.TOKEN}"}
+        headers = {"Authorization": f"Splunk {hec_collector.TOKEN}"}
         status = 503
         while status == 503:
             try:
-                answer = await client.post(hec.EVENT, content=json.dumps({"event": record}), headers=headers)
+                answer = await client.post(hec_collector.EVENT, content=json.dumps({"event": record}), headers=headers)
             except httpx.ConnectError as error:
                 raise ConnectionError from error
             status = answer.status_code

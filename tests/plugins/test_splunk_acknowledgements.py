@@ -6,7 +6,7 @@ import asyncio
 from itertools import count
 
 import pytest
-from hec import ACK, EVENT, RAW, TOKEN, Collecting, run
+from hec_collector import ACK, EVENT, RAW, TOKEN, Collecting, run
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ import gzip
 import json
 from typing import Any
 
-from hec import EVENT, HEALTH, SUCCESS, TOKEN, Collecting, run
+from hec_collector import EVENT, HEALTH, SUCCESS, TOKEN, Collecting, run
 
 
 def test_a_full_spool_is_503_with_nothing_kept_and_health_says_so() -> None:
@@ -111,3 +111,27 @@ def test_connections_over_the_limit_are_closed() -> None:
             writer.close()
 
     run(work, max_connections=2)
+
+
+def test_requests_over_the_limit_are_sent_away_and_the_others_kept() -> None:
+    body = b'{"event":"a"}'
+    request = f"POST /services/collector HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Splunk {TOKEN}\r\n"
+    sent = f"{request}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    async def work(running: Collecting) -> None:
+        running.disk.clear()
+        waiting = [asyncio.ensure_future(talk(running.port, sent)) for _ in range(512)]
+        busy = b""
+        async with asyncio.timeout(60):
+            while b"Server is busy" not in busy:
+                probe = asyncio.ensure_future(talk(running.port, sent))
+                await asyncio.wait({probe}, timeout=0.1)
+                if probe.done():
+                    busy = probe.result()
+                else:
+                    waiting.append(probe)
+            running.disk.set()
+            answers = await asyncio.gather(*waiting)
+        assert sum(b"200 OK" in answer for answer in answers) == len(running.kept) == 512
+
+    run(work)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hec import TOKEN, Collecting, run
+from hec_collector import TOKEN, Collecting, run
 from splunk_handler import SplunkHandler
 from splunk_hec_handler import SplunkHecHandler
 

@@ -7,7 +7,7 @@ import gzip
 import json
 from typing import Any
 
-from hec import EVENT, HEALTH, RAW, SUCCESS, TOKEN, Collecting, run
+from hec_collector import EVENT, HEALTH, RAW, SUCCESS, TOKEN, Collecting, run
 
 from logintel.encoder import Encoder
 from logintel.event import Envelope, decode

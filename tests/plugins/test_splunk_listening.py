@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hec import TOKEN, Collecting, free_port, run, source
+from hec_collector import TOKEN, Collecting, free_port, run, source
 from pydantic import ValidationError
 
 from logintel.refused import Refused
@@ -53,6 +53,7 @@ def test_a_port_that_is_taken_is_said_with_what_to_do() -> None:
     ("keys", "said"),
     [
         ({"tokens": []}, "anonymous: true"),
+        ({"spool": {"when_full": "drop_newest"}}, "leave it out"),
         ({"anonymous": True, "tokens": [{"token": "a", "name": "a"}]}, "anonymous: true"),
         ({"tokens": [{"token": "a", "name": "a"}, {"token": "a", "name": "b"}]}, "same token"),
         ({"tokens": [{"token": "a", "name": "a"}, {"token": "b", "name": "a"}]}, "same name"),

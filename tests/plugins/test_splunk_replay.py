@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hec import TOKEN, Collecting, collecting
+from hec_collector import TOKEN, Collecting, collecting
 
 from logintel.event import Event
 

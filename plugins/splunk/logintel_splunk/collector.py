@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -66,6 +67,7 @@ class Collector:
         self._decoder = Decoder(config, context)
         self._working = 0
         self._full_until = 0.0
+        self._refused: Counter[int] = Counter()
         self._routes: dict[str, tuple[str, _Work]] = {_PATH: ("POST", self._events)}
         for name, method, work in (
             ("event", "POST", self._events),
@@ -75,8 +77,6 @@ class Collector:
         ):
             route = method, work
             self._routes[f"{_PATH}/{name}"] = self._routes[f"{_PATH}/{name}/1.0"] = route
-        #: Whether it takes no more: set at a stop.
-        self.closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI, HTTP connection scope."""
@@ -85,6 +85,7 @@ class Collector:
             answer = await self._answer(scope, receive)
         except Refusal as refused:
             answer = refused.answer
+            self._count(answer, scope)
         except Full:
             self._full_until = time.monotonic() + _UNHEALTHY
             answer = coded(9)
@@ -96,6 +97,20 @@ class Collector:
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         await send({"type": "http.response.body", "body": answer.body})
 
+    def _count(self, answer: Answer, scope: Scope) -> None:
+        """Tell of a refusal, when their number has doubled."""
+        before = self._refused[answer.status]
+        self._refused[answer.status] = before + 1
+        if before.bit_length() != (before + 1).bit_length():
+            _log.warning(
+                "requests_refused",
+                status=answer.status,
+                total=before + 1,
+                answer=answer.body.decode(),
+                path=scope["path"],
+                peer=_peer(scope),
+            )
+
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         route = self._routes.get(scope["path"].rstrip("/"))
         if route is None:
@@ -105,8 +120,6 @@ class Collector:
             return OPTIONS
         if scope["method"] != method:
             return NOT_ALLOWED
-        if self.closing:
-            return coded(23)
         if self._working > _AT_ONCE:
             return coded(9)
         return await work(scope, receive, dict(scope["headers"]), _query(scope["query_string"]))
@@ -147,7 +160,7 @@ class Collector:
         if len(channel) > _LONGEST_CHANNEL or not channel.isprintable():
             raise refusal(11)
         forwarded = headers.get(b"x-forwarded-for", b"").partition(b",")[0].strip().decode("latin-1")[:100]
-        return Sender((scope.get("client") or ("",))[0], forwarded, token, channel)
+        return Sender(_peer(scope), forwarded, token, channel)
 
     async def _kept(self, records: Iterator[Record], sender: Sender) -> Answer:
         """Keep them; at a bad one those before it. Raises Refusal, and Full when none was kept."""
@@ -195,6 +208,11 @@ def _part(records: Iterator[Record]) -> tuple[list[Record], Refusal | None]:
     except Refusal as refused:
         return part, refused
     return part, None
+
+
+def _peer(scope: Scope) -> str:
+    host: str = (scope.get("client") or ("",))[0]
+    return host
 
 
 def _indexes(sender: Sender) -> frozenset[str]:

@@ -86,6 +86,15 @@ class SplunkConfig(SourceConfig):
                 raise ValueError(f"two of `tokens` have the same {key}: the sender of an event has to be told apart")
         return self
 
+    @model_validator(mode="after")
+    def _taken_is_kept(self) -> Self:
+        if self.spool.when_full == "drop_newest":
+            raise ValueError(
+                "spool.when_full: drop_newest would tell senders that dropped events are safe: leave it out; "
+                "a full spool is answered 503, and they come again"
+            )
+        return self
+
     @property
     def address(self) -> Address:
         """Where to listen."""

@@ -43,7 +43,7 @@ def envelopes(text: str, indexes: frozenset[str]) -> Iterator[Record]:
             raise invalid_event(6, number) from None
         if not isinstance(members, dict):
             raise invalid_event(6, number)
-        yield _record(members, text, place, end, number, indexes)
+        yield _record(members, text, (place, end), number, indexes)
         number, place = number + 1, end if text[end : end + 1] == "{" else _skip(text, end)
 
 
@@ -61,7 +61,8 @@ def _as_sent(event: Json, text: str, place: int, end: int) -> str:
     return json.dumps(event)  # its name was written with escapes, so what was sent is not looked for
 
 
-def _record(members: dict[str, Any], text: str, place: int, end: int, number: int, indexes: frozenset[str]) -> Record:
+def _record(members: dict[str, Any], text: str, span: tuple[int, int], number: int, indexes: frozenset[str]) -> Record:
+    """`span`: where in `text` the envelope with these members is; it is the event `number`."""
     event: Json = members.get("event")
     if event is None:
         raise invalid_event(12, number)
@@ -79,5 +80,5 @@ def _record(members: dict[str, Any], text: str, place: int, end: int, number: in
         raise invalid_event(6, number)  # a measurement is no log event
     if indexes and said.index_name is not None and said.index_name not in indexes:
         raise invalid_event(7, number)
-    raw = event if isinstance(event, str) else _as_sent(event, text, place, end)
+    raw = event if isinstance(event, str) else _as_sent(event, text, *span)
     return Record(raw, event, stamp, said, fields)

@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 async def serve(
     collector: Collector, listening: Sequence[socket.socket], tls: ssl.SSLContext | None, max_connections: int
 ) -> None:
-    """Serve until cancelled; then requests that are being kept are still answered, new ones are sent away."""
+    """Serve until cancelled; then requests that are being kept are still answered, within two seconds."""
     config = _Config(
         collector,
         http=_Bounded,
@@ -57,7 +57,6 @@ async def serve(
             group.create_task(_hurry(server))
             await asyncio.shield(serving)
     finally:
-        collector.closing = True
         server.should_exit = True
         await serving
         for connection in _connections(server):  # of requests that were not kept in time: nobody will answer them
