@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hec_collector import TOKEN, Collecting, free_port, run, source
+from hec_collector import EVENT, TOKEN, Collecting, collecting, free_port, run, source
 from pydantic import ValidationError
 
 from logintel.refused import Refused
@@ -47,6 +47,21 @@ def test_a_port_that_is_taken_is_said_with_what_to_do() -> None:
             await source(running.port).serve(running.accept)
 
     run(work)
+
+
+def test_a_stop_tells_the_sender_what_was_not_kept_in_time(caplog: pytest.LogCaptureFixture) -> None:
+    async def stop() -> tuple[int, str]:
+        async with collecting() as running:
+            running.disk.clear()
+            headers = {"Authorization": f"Splunk {TOKEN}"}
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.port}", timeout=60) as client:
+                sending = asyncio.ensure_future(client.post(EVENT, content='{"event":"a"}', headers=headers))
+                await running.asked.wait()
+                await running.stop()
+                return (await sending).status_code, (await sending).text
+
+    assert asyncio.run(stop()) == (503, '{"text":"Server is shutting down","code":23}')
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ class Collecting:
     """A running collector and a client of it; `refusals` times the spool is full, for ever if that is negative."""
 
     client: httpx.AsyncClient
+    serving: asyncio.Future[None]
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -71,6 +72,12 @@ class Collecting:
         answer = await self.client.post(path, content=body, headers=sent)
         return answer.status_code, answer.json()
 
+    async def stop(self) -> None:
+        """As the agent stops a source."""
+        self.serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.serving
+
     @property
     def texts(self) -> list[str]:
         return [event.raw for event in self.kept]
@@ -80,19 +87,17 @@ class Collecting:
 async def collecting(**keys: Any) -> AsyncIterator[Collecting]:
     """While in it the collector runs."""
     running = Collecting(free_port())
-    serving = asyncio.ensure_future(source(running.port, **keys).serve(running.accept))
+    running.serving = asyncio.ensure_future(source(running.port, **keys).serve(running.accept))
     scheme = "https" if "tls" in keys else "http"
     base = f"{scheme}://127.0.0.1:{running.port}"
     try:
         while not await _listens(running.port):
-            assert not serving.done(), serving.exception()
+            assert not running.serving.done(), running.serving.exception()
             await asyncio.sleep(0.01)
         async with httpx.AsyncClient(base_url=base, verify=False, timeout=60) as running.client:
             yield running
     finally:
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving
+        await running.stop()
 
 
 async def _listens(port: int) -> bool:

@@ -64,6 +64,7 @@ _CODES: Final[dict[int, tuple[int, str]]] = {
     18: (503, "HEC is unhealthy, queues are full"),
     21: (400, "Invalid token"),
     22: (400, "Token disabled"),
+    23: (503, "Server is shutting down"),
     27: (413, "Request entity too large"),
 }
 _ANSWERS: Final = {code: Answer.of(status, {"text": text, "code": code}) for code, (status, text) in _CODES.items()}

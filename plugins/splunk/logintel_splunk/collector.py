@@ -89,6 +89,8 @@ class Collector:
         except Full:
             self._full_until = time.monotonic() + _UNHEALTHY
             answer = coded(9)
+        except asyncio.CancelledError:  # a stop that waited long enough: whether the events are kept is not known
+            answer = coded(23)
         except Exception as error:  # noqa: BLE001 - a request that we do not understand must not end the others
             _log.error("request_failed", path=scope["path"], exc_info=error)
             answer = coded(8)
