@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CORPUS ?= ../shared/corpus
+SAMPLES ?= ../shared/samples
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test lint corpus test-host bench bench-collector lock clean
+.PHONY: help run test lint corpus test-host faults bench bench-collector lock clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,19 +21,22 @@ run: $(INSTALLED) ## See it work: the sample logs from file to alert. ARGS="/var
 	@set -f; LOGINTEL=$(BIN)/logintel sh examples/run.sh $$ARGS
 
 test: $(INSTALLED) lint ## Lint and every test that an ordinary user can run
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=../shared/corpus): run each through, measure the formats
-	@CORPUS=$(CORPUS) $(BIN)/python -m pytest tests/corpus
+corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=, SAMPLES=): run each through, measure the formats
+	@CORPUS=$(CORPUS) SAMPLES=$(SAMPLES) $(BIN)/python -m pytest tests/corpus
 	@$(BIN)/python $(CORPUS)/score.py --logintel $(BIN)/logintel
 
 test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose
 	@$(BIN)/python -m pytest tests/host
+
+faults: $(INSTALLED) ## Numbered lines through faults of files, agent and Kafka for long. ARGS="--lines 1000000 --minutes 30 --seed 7"
+	@PYTHONPATH=tests/system $(BIN)/python -m faults $(ARGS)
 
 bench: $(INSTALLED) ## The agent's cost per event, file to Kafka, beside rsyslog's. ARGS="--size 1 --rounds 5" for the full workloads, KAFKA=host:port
 	@$(BIN)/python bench/run.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)

@@ -16,33 +16,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from receiving import Nowhere
 
 from logintel import garbage, logs
-from logintel.bus import Record
 from logintel.hooks import load_plugins
 from logintel.source import SourceContext
 from logintel_agent.agent import Agent
+from logintel_agent.dead_letters import LETTERS, DeadLetters, DeadLettersSection
 
 TOKEN: Final = "bench-0123456789"
 #: Events of a request, and processes that send.
 _EACH, _SENDERS = 10, 2
-
-
-class Nowhere:
-    """A bus that acknowledges everything at once."""
-
-    async def place(self, stream: bytes) -> int | None:  # noqa: ARG002 - see Producer
-        return 0
-
-    async def send(self, records: Sequence[Record], partition: int | None = None) -> Awaitable[None]:  # noqa: ARG002
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        done.set_result(None)
-        return done
 
 
 async def _collect(port: int, directory: Path) -> dict[str, float]:
@@ -51,7 +39,8 @@ async def _collect(port: int, directory: Path) -> dict[str, float]:
     config: Any = plugins.sources["splunk"].Config
     token = {"token": TOKEN, "name": "bench"}
     source = config(name="hec", type="splunk", listen=f"127.0.0.1:{port}", tokens=[token], spool={"max_bytes": "8GiB"})
-    agent = Agent(directory, "bench", [source], plugins, Nowhere(), SourceContext(formats=plugins.formats))
+    letters = DeadLetters(directory / "worker-0" / LETTERS, DeadLettersSection(), str)
+    agent = Agent(directory, "bench", [source], plugins, Nowhere(), SourceContext(formats=plugins.formats), letters)
     stop = asyncio.Event()
     running = asyncio.create_task(agent.run(stop))
     while not agent.events_sent:  # noqa: ASYNC110 - the agent tells nobody

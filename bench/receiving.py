@@ -24,6 +24,7 @@ from logintel.bus import Record
 from logintel.hooks import load_plugins
 from logintel.source import SourceContext
 from logintel_agent.agent import Agent
+from logintel_agent.dead_letters import LETTERS, DeadLetters, DeadLettersSection
 
 #: Seconds without another event after which the rest counts as dropped.
 _QUIET: Final = 3.0
@@ -49,7 +50,8 @@ async def _receive(address: str, events: int, directory: Path) -> dict[str, floa
     plugins = load_plugins()
     config: Any = plugins.sources["application"].Config
     source = config(name="net", type="application", listen=(address,))
-    agent = Agent(directory, "bench", [source], plugins, Nowhere(), SourceContext(formats=plugins.formats))
+    letters = DeadLetters(directory / "worker-0" / LETTERS, DeadLettersSection(), str)
+    agent = Agent(directory, "bench", [source], plugins, Nowhere(), SourceContext(formats=plugins.formats), letters)
     stop = asyncio.Event()
     running = asyncio.create_task(agent.run(stop))
     started = grown = time.monotonic()

@@ -20,6 +20,7 @@ NAMES = {
     "logintel_custom",
     "logintel_devstack",
     "logintel_embedded",
+    "logintel_sap",
     "logintel_splunk",
 }
 HOMES = (
@@ -28,6 +29,7 @@ HOMES = (
     "collector",
     "plugins/application",
     "plugins/custom",
+    "plugins/sap",
     "plugins/splunk",
     "devstack",
     "embedded",

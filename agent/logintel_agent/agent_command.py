@@ -1,114 +1,72 @@
 """Collect logs on this host and send them to Kafka.
 
 `logintel agent run --config agent.yaml` follows what the configuration names until stopped (Ctrl-C, SIGTERM); with
---once it ends when everything is read and Kafka has it. Started again, it goes on where it was.
+--once it ends when everything is read and Kafka has it. Started again, it goes on where it was. `status` says what a
+running agent does, and whether it gets on; `reload` puts its changed configuration into effect (so does SIGHUP).
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import signal
-import sys
-import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
-from logintel import garbage, logs
-from logintel.bus.kafka_producer import KafkaProducer
-from logintel.config.load import load
-from logintel.config.problem import Misconfigured, Problem
-from logintel.hooks import load_plugins
-from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.paths import default_data_dir
-from logintel.refused import Refused
-from logintel.source import SourceContext
-from logintel_agent.agent import Agent
-from logintel_agent.config import AgentConfig
-from logintel_agent.dead_letters import DeadLetters
 
 EXAMPLES: Final = """
     logintel agent run --config /etc/logintel/agent.yaml
     logintel agent run --config agent.yaml --once --json    # send what is there, print what was sent, end
+    logintel agent status --config agent.yaml               # exit code 0: it gets on
+    logintel agent reload --config agent.yaml --plan        # what a reload would do
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("action", choices=["run"], help="run: collect and send")
-    parser.add_argument("--config", metavar="FILE", required=True, help="YAML with the keys of agent.yaml")
-    parser.add_argument("--data", metavar="DIR", type=Path, help="where state is kept (default: %(default)s)")
-    parser.add_argument("--once", action="store_true", help="end when all is read and Kafka has it")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with the summary, last")
-    parser.set_defaults(data=default_data_dir())
+    """run, status, reload."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="run|status|reload")
+    run_ = actions.add_parser("run", help="collect and send")
+    run_.add_argument("--config", metavar="FILE", required=True, help="YAML with the keys of agent.yaml")
+    run_.add_argument("--once", action="store_true", help="end when all is read and Kafka has it")
+    run_.add_argument("--json", action="store_true", help="print one JSON object with the summary, last")
+    status = actions.add_parser("status", help="say what the running agent does; exit code 1 unless it gets on")
+    status.add_argument("--streams", action="store_true", help="each stream too: where it is, what was sent of it")
+    reload = actions.add_parser("reload", help="put the changed configuration into effect")
+    reload.add_argument("--plan", action="store_true", help="only say what it would do")
+    for asking in (status, reload):
+        asking.add_argument("--config", metavar="FILE", help="the running agent's; or name its data with --data")
+        asking.add_argument("--json", action="store_true", help="print the agent's answer as JSON")
+    for action in (run_, status, reload):
+        help_ = "where state is kept (default: %(default)s)"
+        action.add_argument("--data", metavar="DIR", type=Path, default=default_data_dir(), help=help_)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run; 1 when something could not be read."""
-    data: Path = args.data.absolute()
-    plugins = load_plugins()
-    config = load(AgentConfig, args.config, data)
-    if config.bus.kafka is None:
-        message = "is missing: the agent sends to Kafka (to collect and store in one process, `logintel run`)"
-        raise Misconfigured([Problem(args.config, 0, "bus.kafka", message)])
-    logs.set_up("info", sys.stderr)
-    problems: list[str] = []
+    """1: something could not be read, does not get on, or was refused; 2: the configuration is wrong."""
+    if args.action == "run":
+        from logintel_agent.run_agent import run_agent  # noqa: PLC0415 - who only asks needs no client of Kafka's
 
-    def report(text: str) -> None:
-        if text not in problems:
-            problems.append(text)
-            print(f"logintel: {text}", file=sys.stderr)  # noqa: T201 - the command's way of speaking
+        return run_agent(args.config, args.data.absolute(), once=args.once, as_json=args.json)
+    from logintel_agent.ask_agent import reload, status  # noqa: PLC0415 - who runs an agent asks none
 
-    directory = config.agent.data_dir
-    context = SourceContext(once=args.once, formats=plugins.formats, own=str(directory), report=report)
-    letters = DeadLetters(directory / "dead-letters.jsonl")
-    producer_config = config.bus.kafka
+    directory = _directory(args.config, args.data.absolute())
+    if args.action == "status":
+        return status(directory, streams=args.streams, as_json=args.json)
+    return reload(directory, only_plan=args.plan, as_json=args.json)
 
-    async def work() -> dict[str, Any]:
-        producer = KafkaProducer(producer_config, letters.keep)
-        agent = Agent(directory, config.installation, config.sources, plugins, producer, context)
-        try:
-            await agent.run(_stop_on_signal())
-        finally:
-            await producer.close()
-        return {"events_sent": agent.events_sent, "dead_letters": letters.count}
 
-    garbage.collect_rarely()
-    lock = _locked(directory)
-    started = time.monotonic()
+def _directory(config: str | None, data: Path) -> Path:
+    """Where the agent's control socket is. The agent runs on while its file is wrong, and can be asked then, too."""
+    from logintel.config.document import read_yaml  # noqa: PLC0415 - `--help` needs none of it
+    from logintel.config.load import load  # noqa: PLC0415
+    from logintel.config.problem import Misconfigured  # noqa: PLC0415
+    from logintel_agent.config import AgentConfig  # noqa: PLC0415
+
     try:
-        summary = asyncio.run(work())
-    finally:
-        lock.release()
-    summary |= {"seconds": round(time.monotonic() - started, 3), "problems": problems}
-    if args.json:
-        sys.stdout.buffer.write(orjson.dumps(summary) + b"\n")
-    elif args.once:
-        print(f"{summary['events_sent']} events sent in {summary['seconds']} s")  # noqa: T201 - the command's output
-    return 1 if problems else 0
-
-
-def _locked(directory: Path) -> DirectoryLock:
-    try:
-        return DirectoryLock(directory)
-    except DirectoryLocked as error:
-        raise Refused(f"{error} with --data or agent.data_dir") from error
-    except OSError as error:
-        raise Refused(f"data directory {directory}: {error.strerror}: name another one with --data") from error
-
-
-def _stop_on_signal() -> asyncio.Event:
-    """Set by SIGINT or SIGTERM; a second one ends the process at once."""
-    loop = asyncio.get_running_loop()
-    logs.watch(loop)
-    stop = asyncio.Event()
-
-    def on_signal(number: signal.Signals) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
-    return stop
+        return load(AgentConfig, config, data).agent.data_dir
+    except Misconfigured:
+        written = read_yaml(config or "").value
+        if not written:
+            raise
+    section = written.get("agent")
+    own = load(AgentConfig, None, data).agent.data_dir
+    return data / str(section["data_dir"]) if isinstance(section, dict) and "data_dir" in section else own

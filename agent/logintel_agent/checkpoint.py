@@ -1,155 +1,159 @@
-"""The checkpoint: each stream's id, cursor and clock, appended and fsynced as one JSON line.
+"""The checkpoint: each stream's id, cursor, clock and ledger, appended and fsynced as one JSON line.
 
-A file of lines `crc32 json`, readable by a person. The last line of a stream counts. A torn or damaged line is skipped
-and counted; the file is rewritten in one atomic step when it has grown to several times what it says.
+A file of checked lines (logintel_agent.checkpoint_contents says which), readable by a person. The last line of a stream
+counts. A torn or damaged line is skipped and counted; the file is rewritten in one atomic step when it has grown to
+several times what it says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
-from zlib import crc32
+from typing import Final
 
-import orjson
 import structlog
 
 from logintel.batch import Cursor
 from logintel.bus.segment_writer import sync_directory
-from logintel.event import TimestampOrigin
-from logintel.identity import new_stream_id
-from logintel.refused import Refused
+from logintel_agent.checked_lines import line_of, write_whole
+from logintel_agent.checkpoint_contents import VERSION, Contents, Key
+from logintel_agent.ledger import Settled, StreamLedger, this_hour
+from logintel_agent.mark import Mark
 
-_Key: TypeAlias = tuple[str, str]
-
-VERSION: Final = 1
 _COMPACT_BYTES: Final = 256 * 1024
 _COMPACT_FACTOR: Final = 4
+#: Is told of each stream that went on: source, stream, its mark, its ledger, and whether it has ended.
+Watcher = Callable[[str, str, Mark, StreamLedger, bool], None]
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Where a stream is: everything that makes a replay from here give the same events again.
-
-    id      hex, the stream's identity on the wire
-    cursor  the source's own
-    count   events of the stream so far
-    stamp   timestamp for the next event that states none, and `origin`, where it came from
-    partition  of the bus, fixed at birth; None: not chosen yet, or the bus has none
-    """
-
-    id: str
-    cursor: Cursor
-    count: int
-    stamp: str
-    origin: TimestampOrigin
-    partition: int | None = None
-
-
 class Checkpoint:
-    """The marks of one worker. `record` is cheap; nothing is promised before `save` returned."""
+    """The marks and ledgers of one worker. `record` is cheap; nothing is promised before `save` returned."""
 
-    def __init__(self, path: Path, machine: str) -> None:
+    def __init__(self, path: Path, machine: str, hour: Callable[[], int] = this_hour) -> None:
         """Read what is there. `machine` identifies the host: on another one all streams get new ids and keep their
-        cursors, since the old host may still be sending under the old ids. Raises Refused, OSError."""
+        cursors, since the old host may still be sending under the old ids. `hour`: the clock, hours since 1970, UTC.
+        Raises Refused, OSError."""
+        self._watcher: Watcher | None = None
         self._path = path
         self._machine = machine
-        self._marks: dict[_Key, Mark] = {}
-        self._unsaved: dict[_Key, Mark | None] = {}
+        self._hour = hour
+        self._contents = Contents.read(path, machine)
+        for ledger in self._contents.ledgers.values():
+            ledger.waiting = 0  # what waited is read again
+        #: Streams that went on → how many of their newest ranges are not on disk; and the lines of those that ended.
+        self._unsaved: dict[Key, int] = {}
+        self._endings: list[bytes] = []
+        self._whole = False
         self._lock = asyncio.Lock()
         self._fd = -1
         self._size = self._live = 0
-        self.damaged = 0
-        self._read()
+        if self.damaged:
+            _log.warning("checkpoint_lines_damaged", path=str(path), lines=self.damaged)
         self._replace_by(self._compacted())
+
+    @property
+    def damaged(self) -> int:
+        """Lines that could not be read."""
+        return self._contents.damaged
 
     def cursors(self, source: str) -> dict[str, Cursor]:
         """The saved cursor of each of a source's streams that has one."""
         return {
             stream: mark.cursor
-            for (name, stream), mark in self._marks.items()
+            for (name, stream), mark in self._contents.marks.items()
             if name == source and mark.cursor is not None
         }
 
+    def marks(self) -> Mapping[Key, Mark]:
+        """The marks of all streams."""
+        return self._contents.marks
+
     def mark(self, source: str, stream: str) -> Mark | None:
         """Where the stream is; None when it was never seen, or has ended."""
-        return self._marks.get((source, stream))
+        return self._contents.marks.get((source, stream))
 
-    def record(self, source: str, stream: str, mark: Mark | None) -> None:
-        """Note where the stream is now; None: it has ended and is forgotten."""
+    def ledger(self, source: str, stream: str) -> StreamLedger | None:
+        """What became of the stream's events; None when it was never seen, or has ended."""
+        return self._contents.ledgers.get((source, stream))
+
+    def record(self, source: str, stream: str, mark: Mark | None, settled: Settled | None = None) -> None:
+        """Note where the stream is now, and what became of the events before it; None: it has ended and is forgotten.
+
+        An ended stream's last events are settled by a mark before that.
+        """
         key = (source, stream)
-        if mark is None:
-            self._marks.pop(key, None)
-        else:
-            self._marks[key] = mark
-        self._unsaved[key] = mark
+        if mark is not None:
+            begun = self._contents.settle(key, mark, settled, self._hour())
+            self._unsaved[key] = max(1, self._unsaved.get(key, 0) + begun)
+            self._tell(key, ended=False)
+            return
+        self._tell(key, ended=True)
+        self._unsaved.pop(key, None)
+        self._endings.append(line_of(self._contents.end(key)))
+
+    def waits(self, source: str, stream: str, events: int) -> None:
+        """Note how many events of the stream are read and not settled."""
+        ledger = self._contents.ledgers.get((source, stream))
+        if ledger is not None and ledger.waiting != events:
+            ledger.waiting = events
+            self._unsaved.setdefault((source, stream), 0)
+
+    def nothing_waits(self, source: str) -> None:
+        """What the source had read and nobody settled is read again."""
+        for name, stream in list(self._contents.ledgers):
+            if name == source:
+                self.waits(source, stream, 0)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of each stream that is known, and from now on of each that goes on."""
+        self._watcher = watcher
+        for key in self._contents.marks:
+            self._tell(key, ended=False)
 
     async def save(self) -> None:
         """Make everything recorded so far durable; callers at the same time share one fsync.
 
-        Raises OSError (a full disk); then it is still unsaved, and the next call tries again.
+        Raises OSError that names the file (a full disk); then it is still unsaved, and the next call tries again.
         """
         async with self._lock:
             unsaved, self._unsaved = self._unsaved, {}
-            if not unsaved:
+            endings, self._endings = self._endings, []
+            if not (unsaved or endings):
                 return
-            block = b"".join(_line(_entry(*key, mark)) for key, mark in unsaved.items())
+            block = b"".join([*endings, *(line_of(self._contents.entry(*item)) for item in unsaved.items())])
             try:
-                if self._size + len(block) > max(_COMPACT_BYTES, _COMPACT_FACTOR * self._live):
+                if self._whole or self._size + len(block) > max(_COMPACT_BYTES, _COMPACT_FACTOR * self._live):
+                    self._whole = True  # until that is done: half done, its endings are said already
                     await asyncio.to_thread(self._replace_by, self._compacted())
+                    self._whole = False
                 else:
                     await asyncio.to_thread(self._append, block)
-            except OSError:
-                self._unsaved = unsaved | self._unsaved
+            except OSError as error:
+                error.filename = error.filename or str(self._path)  # a write names no file by itself
+                self._unsaved = _joined(unsaved, self._unsaved, self._contents.marks)
+                self._endings = endings + self._endings
                 raise
 
     def close(self) -> None:
         """Release the file."""
         os.close(self._fd)
 
-    def _read(self) -> None:
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return
-        renew = False
-        for line in filter(None, data.split(b"\n")):
-            entry = _parse(line)
-            if entry is None:
-                self.damaged += 1
-            elif "machine" in entry:
-                renew = self._is_moved(entry)
-            else:
-                self._replay(entry, renew=renew)
-        if self.damaged:
-            _log.warning("checkpoint_lines_damaged", path=str(self._path), lines=self.damaged)
-
-    def _is_moved(self, head: dict[str, Any]) -> bool:
-        if head["v"] > VERSION:
-            raise Refused(f"{self._path} was written by a newer logintel (version {head['v']}): use that one again")
-        return bool(self._machine) and head["machine"] not in ("", self._machine)
-
-    def _replay(self, entry: dict[str, Any], *, renew: bool) -> None:
-        key, mark = (entry["source"], entry["stream"]), entry["mark"]
-        if mark is None:
-            self._marks.pop(key, None)
-            return
-        known = Mark(**{name: mark[name] for name in Mark.__slots__ if name in mark})
-        self._marks[key] = replace(known, id=new_stream_id().hex()) if renew else known
+    def _tell(self, key: Key, *, ended: bool) -> None:
+        if self._watcher is not None and (mark := self._contents.marks.get(key)) is not None:
+            self._watcher(*key, mark, self._contents.ledgers[key], ended)
 
     def _compacted(self) -> bytes:
         """A file that says the same in one line per stream."""
-        head = _line({"v": VERSION, "machine": self._machine})
-        return head + b"".join(_line(_entry(*key, mark)) for key, mark in self._marks.items())
+        head = line_of({"v": VERSION, "machine": self._machine})
+        return head + b"".join(map(line_of, self._contents.entries()))
 
     def _append(self, block: bytes) -> None:
         try:
-            _write(self._fd, block)
+            write_whole(self._fd, block)
             os.fdatasync(self._fd)
         except OSError:
             os.ftruncate(self._fd, self._size)
@@ -160,7 +164,7 @@ class Checkpoint:
         fresh = self._path.with_suffix(".new")
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            _write(fd, block)
+            write_whole(fd, block)
             os.fsync(fd)
             fresh.rename(self._path)
             sync_directory(self._path.parent)
@@ -180,23 +184,7 @@ def machine_id() -> str:
         return ""
 
 
-def _entry(source: str, stream: str, mark: Mark | None) -> dict[str, object]:
-    return {"source": source, "stream": stream, "mark": asdict(mark) if mark else None}
-
-
-def _line(entry: dict[str, object]) -> bytes:
-    body = orjson.dumps(entry)
-    return b"%08x %b\n" % (crc32(body), body)
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    check, _, body = line.partition(b" ")
-    if not body or check != b"%08x" % crc32(body):
-        return None
-    entry = orjson.loads(body)
-    return entry if isinstance(entry, dict) else None
-
-
-def _write(fd: int, block: bytes) -> None:
-    if os.write(fd, block) < len(block):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _joined(earlier: dict[Key, int], later: dict[Key, int], known: Mapping[Key, Mark]) -> dict[Key, int]:
+    """Unsaved ranges of both; what has ended meanwhile is said elsewhere."""
+    keys = [key for key in earlier | later if key in known]
+    return {key: earlier.get(key, 0) + later.get(key, 0) for key in keys}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -12,10 +13,15 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from logintel.config.document import Document, Key
 from logintel.config.problem import Problem, nearest
+from logintel.config.process import RedactionConfig
 from logintel.config.section import Choice, DataPath, Section, Setting, defaults, setting_of
 from logintel.config.shared import SharedConfig
 from logintel.event import Json
 from logintel.source import SourceConfig
+from logintel_agent.dead_letters import DeadLettersSection
+
+#: Workers that `auto` makes at most: each has its own connections to the brokers.
+_AUTO: Final = 16
 
 
 class AgentSection(Section):
@@ -24,6 +30,22 @@ class AgentSection(Section):
     data_dir: Annotated[
         DataPath, Field(description="Directory of checkpoints and dead letters, relative to the data directory.")
     ] = Path("agent")
+    workers: Annotated[
+        Annotated[int, Field(ge=1, le=64)] | Literal["auto"],
+        Field(
+            description="Processes that share the streams; auto: one for each CPU, at most 16. `logintel run` is one."
+        ),
+    ] = 1
+    redaction: Annotated[
+        RedactionConfig, Field(default_factory=defaults, description="What is redacted of all sources.")
+    ]
+    dead_letters: Annotated[
+        DeadLettersSection, Field(default_factory=defaults, description="What could not go on, kept on this host.")
+    ]
+
+    def worker_count(self) -> int:
+        """How many worker processes; `auto` counts the CPUs that this process may use."""
+        return min(len(os.sched_getaffinity(0)), _AUTO) if self.workers == "auto" else self.workers
 
 
 class _BySourceType(Choice):
@@ -98,6 +120,9 @@ class AgentConfig(SharedConfig):
                     message = f"{what} is taken by the source at {place.file}:{place.line}: {remedy}"
                     yield document.problem(claimed, message)
                 first.setdefault(what, claimed)
+        if "the standard input" in first and _workers(document) != 1:
+            message = "one process alone can read the standard input: leave out agent.workers"
+            yield document.problem(first["the standard input"], message)
 
     def topics(self) -> list[str]:
         """See SharedConfig. Who has sources sends to one topic, and its user need not see the others."""
@@ -111,6 +136,11 @@ class AgentConfig(SharedConfig):
         if not lines and not (self.bus.kafka and "sources" not in self.model_fields_set):  # else it is a collector's
             lines = ["no sources"]
         return [*super().plan(), *lines]
+
+
+def _workers(document: Document) -> Json:
+    section = document.value.get("agent")
+    return section.get("workers", 1) if isinstance(section, dict) else 1
 
 
 def _claims(source: dict[str, Json]) -> Iterator[tuple[Key, str, str]]:

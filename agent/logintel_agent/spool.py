@@ -25,6 +25,7 @@ from logintel_agent.spool_event import decode, encode
 
 #: Most events of a batch; its bytes are bounded by what the log's reader holds.
 _BATCH: Final = 500
+_FULL_EFFECT: Final = "senders wait: it goes on when there is room, on the disk or because the bus has taken something"
 _log = structlog.get_logger(__name__)
 
 
@@ -42,7 +43,7 @@ class Spool:
         """
         self._spooled = SegmentLog(directory, max_bytes)
         self._drop_newest = drop_newest
-        self._finished = False
+        self._finished = self._full = False
         self._delivered: dict[str, int] = {}
         self._ends: dict[str, int] = {}
         self._gone: list[tuple[str, int]] = []
@@ -76,8 +77,13 @@ class Spool:
             await self._spooled.append([encode(event) for event in events]).durable
         except Full as error:
             if not self._drop_newest:
+                self._say_full(error)
                 raise
             self._drop(len(events), error)
+        else:
+            if self._full:
+                self._full = False
+                _log.info("spool_has_room", path=str(self._spooled.directory))
 
     def finish(self) -> None:
         """Nothing more will be accepted: `batches` ends behind what is there."""
@@ -128,6 +134,11 @@ class Spool:
     async def close(self) -> None:
         """Sync what was accepted and let others open the directory."""
         await self._spooled.close()
+
+    def _say_full(self, full: Full) -> None:
+        if not self._full:
+            self._full = True
+            _log.warning("spool_full", reason=str(full), effect=_FULL_EFFECT)
 
     def _drop(self, count: int, full: Full) -> None:
         before = self.dropped["spool_full"]

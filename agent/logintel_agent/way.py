@@ -7,16 +7,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logintel.bus import Producer
 from logintel.event import Envelope
 from logintel.source import Source, SpoolConfig
 from logintel_agent.checkpoint import Checkpoint
+from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.delivery import Delivery
 from logintel_agent.spool import Spool
 
+if TYPE_CHECKING:
+    from logintel_agent.processing.processing import Processing
 
-@dataclass(frozen=True)
+
+@dataclass
 class Way(ABC):
     """One way of the source that is named `source`; `make` makes a new instance of it."""
 
@@ -25,6 +30,8 @@ class Way(ABC):
     envelope: Envelope
     checkpoint: Checkpoint
     producer: Producer
+    letters: DeadLetters
+    processing: Processing | None
 
     @property
     def name(self) -> str:
@@ -33,7 +40,16 @@ class Way(ABC):
 
     def delivery(self) -> Delivery:
         """A new delivery, which starts behind what is saved."""
-        return Delivery(self.name, self.envelope, self.checkpoint, self.producer)
+        return Delivery(self.name, self.envelope, self.checkpoint, self.producer, self.letters, self.processing)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that were received and wait on this host."""
+        return 0
+
+    async def empty(self) -> None:
+        """Deliver what was received and kept, and receive no more. Raises what the bus raises."""
+        return
 
     @abstractmethod
     async def run(self, delivery: Delivery, *, once: bool) -> None:
@@ -50,26 +66,41 @@ class Reading(Way):
         await delivery.run(source.batches(self.checkpoint.cursors(self.name)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Receiving(Way):
     """A source that is sent to: what it accepts is on disk before the sender is answered, and delivered from there."""
 
     directory: Path
     room: SpoolConfig
+    _spool: Spool | None = None
 
     @property
     def name(self) -> str:
         """See Way. No source has such a name."""
         return f"{self.source}/spool"
 
+    @property
+    def held_bytes(self) -> int:
+        """See Way."""
+        return self._spool.held_bytes if self._spool else 0
+
     async def run(self, delivery: Delivery, *, once: bool) -> None:
         """See Way. In a run that ends only what ends by itself is received; what an earlier run kept is delivered."""
         source = self.make()
+        await self._deliver(delivery, None if once and not source.ends() else source)
+
+    async def empty(self) -> None:
+        """See Way."""
+        await self._deliver(self.delivery(), None)
+
+    async def _deliver(self, delivery: Delivery, source: Source | None) -> None:
+        """What is kept, and what `source` receives."""
         spool = Spool(self.directory, int(self.room.max_bytes), drop_newest=self.room.when_full == "drop_newest")
+        self._spool = spool
         delivery.committed = spool.committed
         try:
             async with asyncio.TaskGroup() as group:
-                if once and not source.ends():
+                if source is None:
                     spool.finish()
                 else:
                     group.create_task(_receive(source, spool))

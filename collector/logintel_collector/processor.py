@@ -24,12 +24,12 @@ _STAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-
 _FORMAT_CATEGORIES: Final = {
     name: category
     for category, names in {
-        "access": ("access", "elb", "haproxy", "squid", "w3c"),
-        "application": ("erlang", "java", "jul", "monolog", "python", "ruby"),
-        "audit": ("auditd",),
+        "access": ("access", "elb", "haproxy", "sap-icm", "squid", "w3c"),
+        "application": ("erlang", "java", "jul", "monolog", "python", "ruby", "sap-java", "sap-trace"),
+        "audit": ("auditd", "hana-audit", "sap-audit"),
         "database": ("hana", "mongodb", "mysql", "mysql_slow", "postgresql", "redis"),
         "security": ("cef", "netfilter"),
-        "system": ("syslog",),
+        "system": ("sap-gateway", "sap-router", "syslog"),
     }.items()
     for name in names
 }
@@ -57,11 +57,13 @@ class AcceptedRange:
 class Account:
     """What else a batch of records became: every one that is no document is a dead letter or a repeat.
 
+    replays    dead letters that were sent once more, whatever they became
     positions  the last seq of each stream of the batch; saved with the documents, so that a repeat is known
     """
 
     dead_letters: list[DeadLetter] = field(default_factory=list)
     repeats: int = 0
+    replays: int = 0
     positions: dict[bytes, bytes] = field(default_factory=dict)
 
 
@@ -116,6 +118,13 @@ class Processor:
                 account.dead_letters.append(self.dead_letter(log_id, "undecodable", str(error), value))
                 continue
             yield Document(source, body, days[date]), record
+
+    def replay(self, record: Record, account: Account) -> Iterator[tuple[Document, Record]]:
+        """The document of a dead letter that is sent once more, wherever its stream is now. It moves no position."""
+        alone = Account()
+        yield from self.documents([record], {}, alone)
+        account.dead_letters += alone.dead_letters
+        account.replays += 1
 
     def dead_letter(self, log_id: str, reason: str, error: str, original: bytes, attempts: int = 1) -> DeadLetter:
         """A dead letter of this stage, made now."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import orjson
 
@@ -36,6 +37,22 @@ class DeadLetter:
     created_at: str
 
 
+def as_json(letter: DeadLetter) -> dict[str, Any]:
+    """The letter as values of JSON, the record's bytes in base64."""
+    return asdict(letter) | {"original": base64.b64encode(letter.original).decode()}
+
+
+def from_json(body: Mapping[str, Any]) -> DeadLetter:
+    """What `as_json` gave; further keys are not looked at. Raises ValueError: it is no letter."""
+    try:
+        named = {name: body[name] for name in DeadLetter.__slots__}
+        if named["stage"] not in get_args(Stage):
+            raise ValueError(f"unknown stage {named['stage']!r}")
+        return DeadLetter(**named | {"original": base64.b64decode(named["original"], validate=True)})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no dead letter: {error}") from error
+
+
 def encoded(letter: DeadLetter) -> bytes:
-    """The letter as JSON, the record's bytes in base64."""
-    return orjson.dumps(asdict(letter) | {"original": base64.b64encode(letter.original).decode()})
+    """The letter as JSON."""
+    return orjson.dumps(as_json(letter))

@@ -28,6 +28,9 @@ class Duration(float):
         self.text = text
         return self
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self.text,)
+
     def __str__(self) -> str:
         return self.text
 

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - the last place that can make it a message
-        return _report(error)
+        return report(error)
     return code
 
 
@@ -114,7 +114,7 @@ def _summary(point: EntryPoint) -> str:
         return f"(broken: {_brief(error)})"
 
 
-def _report(error: BaseException) -> int:
+def report(error: BaseException) -> int:
     """Say on stderr what ended the command; the exit code."""
     leaves = list(_leaves(error))
     if all(isinstance(leaf, BrokenPipeError) for leaf in leaves):

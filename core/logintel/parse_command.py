@@ -20,8 +20,9 @@ from logintel.event import Envelope, Event, TimestampOrigin, decode
 from logintel.formats import Format, Reading
 from logintel.identity import identify
 from logintel.inputs.files.decoding import marked
+from logintel.inputs.files.fixed import codec_for
 from logintel.inputs.files.records import Stretch, records
-from logintel.inputs.files.text import TextCodec, codec_of
+from logintel.inputs.files.text import TextCodec
 from logintel.refused import Refused
 
 EXAMPLES: Final = """
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 def _stretches(stream: BinaryIO, told: str | None, form: Format) -> Iterator[tuple[Stretch, int]]:
     """Whole records, as the file input finds them, and the number of lines before each stretch."""
     data = stream.read(_BLOCK)
-    codec = codec_of(data, told)
+    codec = codec_for(data, told, form.fixed)
     base, line = codec.bom, 0
     data = data[base:]
     final = False

@@ -37,6 +37,9 @@ class Size(int):
         self.text = text
         return self
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self.text,)
+
     def __str__(self) -> str:
         return self.text
 

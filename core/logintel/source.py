@@ -14,10 +14,13 @@ import structlog
 from pydantic import Field
 
 from logintel.batch import Accept, Batch, Cursor
+from logintel.config.process import ProcessConfig
 from logintel.config.section import Section
 from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
 from logintel.identity import source_id
+from logintel.listeners import Listeners, Opener
+from logintel.share import Share
 from logintel.size import Size
 
 _log = structlog.get_logger(__name__)
@@ -51,6 +54,9 @@ class SourceConfig(Section):
     spool: SpoolConfig = Field(
         default_factory=SpoolConfig, description="Room for what is received until it is delivered."
     )
+    process: Annotated[ProcessConfig | None, Field(description="What is done to the events before they are sent.")] = (
+        None
+    )
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class SourceContext:
     own      directory that the agent itself writes to: reading files of it would feed on itself
     report   tells a person what cannot be read, in one line: what, why, what to do; it fails a run that ends
     notice   tells a person what was left out on purpose
+    listeners  keep sockets open while a source is started again; None: nothing does
+    share    what of a source that is `split` is this worker's; None: all
     """
 
     once: bool = False
@@ -71,6 +79,8 @@ class SourceContext:
     own: str | None = None
     report: Callable[[str], None] = lambda text: _log.error("input_refused", reason=text)
     notice: Callable[[str], None] = lambda text: _log.warning("input_skipped", reason=text)
+    listeners: Listeners | None = None
+    share: Share | None = None
 
 
 ConfigClass: TypeAlias = type[SourceConfig]
@@ -89,6 +99,8 @@ class Source(ABC):
     Config: ClassVar[ConfigClass] = SourceConfig
     #: Whether two hosts running this source read different things: then the host is part of the source's id.
     host_local: ClassVar[bool] = True
+    #: Whether several workers may run `batches` at the same time, each reading what `context.share` says is its own.
+    split: ClassVar[bool] = False
 
     def __init__(self, config: Any, context: SourceContext) -> None:
         self.config = config
@@ -111,6 +123,11 @@ class Source(ABC):
         if self.context.once:
             raise InputExhausted
         await asyncio.sleep(seconds)
+
+    def listening(self) -> Mapping[str, Opener]:
+        """What it listens on, by a name of the socket; `serve` uses `context.listeners` with the same. A reload opens
+        what is new before it stops anything. Raises Refused: it cannot be listened on so."""
+        return {}
 
     def replayable(self) -> bool:
         """Whether this source reads by itself: the agent then runs `batches`."""

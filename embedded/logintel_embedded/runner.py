@@ -14,11 +14,13 @@ import structlog
 
 from logintel.bus.local import LocalBus
 from logintel.config.problem import Misconfigured
+from logintel.config.version import config_version
 from logintel.hooks import Plugins
 from logintel.locking import DirectoryLock, DirectoryLocked
 from logintel.refused import Refused
 from logintel.source import SourceContext
 from logintel_agent.agent import Agent
+from logintel_agent.dead_letters import LETTERS, DeadLetters
 from logintel_collector.alerter import Alerter
 from logintel_collector.embedded_step import EmbeddedCollector, Step
 from logintel_collector.notifier.channel import Channel, channels_from
@@ -91,6 +93,8 @@ class Embedded:
                 self.plugins,
                 bus.producer(),
                 self.context,
+                self._letters(),
+                self.config.agent.redaction,
             )
             await self._work(stop, bus, store, collector)
             self.total_indexed = await store.total_indexed()
@@ -102,6 +106,7 @@ class Embedded:
             expiring = group.create_task(self._expire(store))
             notifying = group.create_task(self._notify(store))
             await self._agent.run(stop)
+            self.tally.add_dropped(self._agent.dropped)
             await self._drained(bus, stop)
             collecting.cancel()
             expiring.cancel()
@@ -171,6 +176,10 @@ class Embedded:
             if self._ending:
                 return
             await asyncio.sleep(SETTLE_EVERY)
+
+    def _letters(self) -> DeadLetters:
+        directory = self.config.agent.data_dir / "worker-0" / LETTERS
+        return DeadLetters(directory, self.config.agent.dead_letters, lambda: config_version(self.config))
 
     def _rules(self) -> list[Rule]:
         if self.config.rules_dir is None:

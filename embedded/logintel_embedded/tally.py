@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from logintel.event import UNPARSED, Json
@@ -47,6 +48,14 @@ class Tally:
             if tags and isinstance(tags, list) and UNPARSED in tags:
                 self.unparsed += 1
         self.alerts.update({alert.id: alert for alert in step.changes.alerts if alert.id not in self.known_alerts})
+
+    def add_dropped(self, dropped: Mapping[str, int]) -> None:
+        """Count what the agent did not send, by reason: what redaction held back is kept as dead letters."""
+        for reason, count in dropped.items():
+            if reason.startswith("redaction_"):
+                self.dead_letters += count
+            else:
+                self.filtered += count
 
     def by(self, place: int) -> list[tuple[str, int]]:
         """Events by source (0), level (1) or format (2), the most first."""

@@ -17,6 +17,8 @@ from logintel.event import MAX_ENCODED, Event, decode
 from logintel.hooks import Plugins
 from logintel.source import InputExhausted, Source, SourceConfig, SourceContext, SpoolConfig
 from logintel_agent.agent import Agent
+from logintel_agent.dead_letter_files import DeadLetterFiles
+from logintel_agent.dead_letters import LETTERS, DeadLetters, DeadLettersSection
 
 PAGES = [[f"order {page}.{n}" for n in range(3)] for page in range(5)]
 
@@ -47,6 +49,10 @@ def fresh_pages() -> None:
     PagesSource.fail_at, PagesSource.starts = None, 0
 
 
+def letters_in(directory: Path) -> DeadLetters:
+    return DeadLetters(directory / "worker-0" / LETTERS, DeadLettersSection(), lambda: "c0ffee")
+
+
 class Run:
     """One run of an agent over `directory`; the records on the bus at its end."""
 
@@ -66,7 +72,8 @@ class Run:
     async def _run(self, condition: Callable[[], bool] | None) -> list[Record]:
         async with LocalBus(self.directory / "bus", 10**9) as bus:
             consumer = bus.consumer(0)
-            agent = Agent(self.directory / "agent", "test", [self.config], self.plugins, bus.producer(), self.context)
+            directory, letters = self.directory / "agent", letters_in(self.directory / "agent")
+            agent = Agent(directory, "test", [self.config], self.plugins, bus.producer(), self.context, letters)
             stop = asyncio.Event()
             running = asyncio.create_task(agent.run(stop))
             async with asyncio.timeout(120):
@@ -174,6 +181,22 @@ def test_an_event_that_is_too_long_is_cut_and_says_so(tmp_path: Path) -> None:
     assert body(second)["raw_log"] == "x"
 
 
+def test_the_whole_of_what_was_cut_is_a_dead_letter_that_only_the_owner_may_read(tmp_path: Path) -> None:
+    """Complaint 8: one oversize record is retried for ever, or dropped unseen."""
+    sent = Run(tmp_path, HugeSource).until_the_end()
+    files = DeadLetterFiles(tmp_path / "agent" / "worker-0" / LETTERS, 10**9, 10**9)
+    kept = [found.kept for found in files.read()]
+    assert [each.letter.log_id for each in kept] == [body(record)["log_id"] for record in sent]
+    assert [(each.letter.stage, each.letter.reason, each.letter.config_version) for each in kept] == [
+        ("send", "too_long", "c0ffee")
+    ] * 2
+    assert [(each.stream, each.seq, each.source) for each in kept] == [(r.stream, r.seq, "shop") for r in sent]
+    whole = [decode(each.letter.original) for each in kept]
+    assert whole[0]["raw_log"] == "ä" * 2_000_000
+    assert whole[1]["metadata"]["m"] == "\0" * 600_000  # type: ignore[index, call-overload]
+    assert {path.stat().st_mode & 0o777 for path in files.segments()} == {0o600}
+
+
 class PushedSource(Source):
     """A sender that comes in with two requests."""
 
@@ -216,7 +239,8 @@ def test_no_cursor_moves_before_its_events_are_acknowledged(tmp_path: Path) -> N
     checkpoint = tmp_path / "worker-0" / "checkpoint"
 
     async def run() -> list[int]:
-        agent = Agent(tmp_path, "test", [config], Plugins({"pages": PagesSource}), bus, SourceContext(once=True))
+        plugins, context = Plugins({"pages": PagesSource}), SourceContext(once=True)
+        agent = Agent(tmp_path, "test", [config], plugins, bus, context, letters_in(tmp_path))
         running = asyncio.create_task(agent.run(asyncio.Event()))
         seen = []
         for place in (0, 2, 1, 3, 4):
@@ -230,6 +254,40 @@ def test_no_cursor_moves_before_its_events_are_acknowledged(tmp_path: Path) -> N
         return seen
 
     assert asyncio.run(run()) == [0, 1, 1, 3, 4]
+
+
+class CutSource(Source):
+    """A record, then one that is cut: its cursor must be saved before it leaves, so behind what came before."""
+
+    type = "cut"
+
+    async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
+        yield Batch([Event("first")], 1, stream="file")
+        yield Batch((), 1, stream="file")
+        yield Batch([Event("second")], 2, stream="file")
+        await asyncio.Event().wait()
+
+
+def test_a_stop_ends_it_well_while_a_cut_waits_for_a_bus_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logintel_agent.source_run.STOP_DEADLINE", 0.1)
+    bus = Slow()
+    config = SourceConfig(name="shop", type="cut")
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        plugins, letters = Plugins({"cut": CutSource}), letters_in(tmp_path)
+        agent = Agent(tmp_path, "test", [config], plugins, bus, SourceContext(), letters)
+        running = asyncio.create_task(agent.run(stop))
+        while not bus.acks:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # until it waits for the first to be acknowledged before it sends the second
+        stop.set()
+        await running
+        assert not bus.acks[0].cancelled(), "the stop took the answer from the bus"
+
+    asyncio.run(run())
 
 
 class FloodSource(Source):
@@ -257,7 +315,8 @@ def test_complaint_21_a_full_spool_refuses_but_where_the_source_is_told_to_drop(
     config = SourceConfig(name="net", type="flood", spool=room)
 
     async def run() -> None:
-        agent = Agent(tmp_path, "test", [config], Plugins({"flood": FloodSource}), Slow(), SourceContext())
+        plugins = Plugins({"flood": FloodSource})
+        agent = Agent(tmp_path, "test", [config], plugins, Slow(), SourceContext(), letters_in(tmp_path))
         running = asyncio.create_task(agent.run(asyncio.Event()))
         async with asyncio.timeout(120):
             while len(FloodSource.answers) < 40:

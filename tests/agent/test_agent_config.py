@@ -128,3 +128,9 @@ def test_the_spool_of_a_source_is_bounded_as_its_configuration_says(tmp_path: Pa
         "sources[0].spool.max_bytes",
         "sources[0].spool.when_full",
     ]
+
+
+def test_a_pipe_and_several_workers_do_not_go_together(tmp_path: Path) -> None:
+    file = written(tmp_path, agent="agent: {workers: auto}\nsources:\n  - {name: a, type: application, stdin: true}\n")
+    with pytest.raises(Misconfigured, match=r"sources\[0\]\.stdin: one process alone can read the standard input"):
+        load(AgentConfig, file, tmp_path)

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logintel.refused import Refused
-from logintel_agent.checkpoint import Checkpoint, Mark
+from logintel_agent.checkpoint import Checkpoint
+from logintel_agent.mark import Mark
 
 STAMP = "2026-11-22T10:00:00.000000Z"
 
@@ -116,7 +117,8 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
 FULL_DISK = """
 import asyncio, resource, signal, sys
 from pathlib import Path
-from logintel_agent.checkpoint import Checkpoint, Mark
+from logintel_agent.checkpoint import Checkpoint
+from logintel_agent.mark import Mark
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 path = Path(sys.argv[1])
 checkpoint = Checkpoint(path, "machine")

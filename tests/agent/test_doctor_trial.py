@@ -97,7 +97,8 @@ def outcomes() -> Iterator[Mapping[str, Outcome]]:
     "name",
     [
         "create", "create, glob", "create, directory of tmp", "nocreate", "nocreate, not told", "opened each time", "copy",
-        "renamecopy", "dateext", "dateext, extension", "delaycompress", "olddir, in paths", "utf-16", "record_start",
+        "renamecopy", "dateext", "dateext, extension", "compress", "delaycompress", "olddir, in paths", "utf-16",
+        "record_start",
     ],
 )  # fmt: skip
 def test_nothing_is_lost_or_repeated(name: str, outcomes: Mapping[str, Outcome]) -> None:
@@ -132,7 +133,6 @@ def test_copies_that_paths_name_too_are_read_again(outcomes: Mapping[str, Outcom
 @pytest.mark.parametrize(
     ("name", "where"),
     [
-        ("compress", "/var/log/app/app.log.{}.gz"),
         ("compress, opaque", "/var/log/app/app.log.{}.zst"),
         ("olddir", "/var/log/app/old/app.log.{}"),
         ("olddir, absolute", "/srv/old/app.log.{}"),

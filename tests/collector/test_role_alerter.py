@@ -26,7 +26,7 @@ from structlog.testing import capture_logs
 from logintel.bus import Record, Stored
 from logintel.encoder import Encoder
 from logintel.event import Envelope, Event
-from logintel.identity import identify, source_id
+from logintel.identity import identify, seq_of, source_id
 from logintel_collector.alert import Notification
 from logintel_collector.alerter import Alerter
 from logintel_collector.config import CollectorConfig
@@ -34,6 +34,7 @@ from logintel_collector.document import Document
 from logintel_collector.processor import Processed, Processor
 from logintel_collector.roles import alerter_role, runner
 from logintel_collector.roles.alerter_role import AlerterRole
+from logintel_collector.roles.messages import document_out, replay_out
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.stores import postgres, postgres_alerts, postgres_lease
@@ -72,6 +73,7 @@ from logintel import logs
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import alerter_role
+from logintel_collector.roles.messages import document_out, replay_out
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.stores import postgres_lease
 
@@ -465,5 +467,24 @@ def test_what_is_gone_from_the_bus_is_reported_and_what_is_no_document_is_skippe
             assert [alert.title for alert in alerts.values()] == ["anything fatal: source=shop"]
             assert offsets == {0: 54}
             assert role.summary() == {"done": 24, "alerts": 1, "skipped": 3}
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_letter_that_was_sent_once_more_is_done_and_not_counted(kafka: str, database: str, rules: Path) -> None:
+    async def scenario() -> None:
+        async with scene(kafka, database, rules) as on:
+            producer = AIOKafkaProducer(bootstrap_servers=kafka)
+            await producer.start()
+            for number, (document, out) in enumerate([("shop", replay_out), ("till", document_out)]):
+                (fatal,) = documents(document, 1, 0, "FATAL")
+                key, body, headers = out(fatal, Record(b"", b"s" * 16, seq_of(number)))
+                await producer.send_and_wait(on.topic, body, key, partition=0, headers=headers)
+            await producer.stop()
+            role = on.role()
+            await run_roles([role], asyncio.Event(), once=True)
+            alerts, _, _, offsets = await on.contents()
+            assert [alert.title for alert in alerts.values()] == ["anything fatal: source=till"]
+            assert (role.progress.done, offsets) == (2, {0: 2})
 
     asyncio.run(scenario())

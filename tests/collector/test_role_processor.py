@@ -8,7 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,13 +20,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from logintel.bus import Record, kafka_lz4
+from logintel.bus import Record, kafka_lz4, kafka_replay
 from logintel.config.shared import KafkaBusConfig
 from logintel.encoder import Encoder
 from logintel.event import Envelope, Event
 from logintel.identity import identify
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Processor
+from logintel_collector.roles.messages import is_replay
 from logintel_collector.roles.processor_lane import Lane, Route, group_of
 from logintel_collector.roles.processor_role import ProcessorRole
 from logintel_collector.roles.runner import run_roles
@@ -170,7 +171,7 @@ async def cluster(
         await admin.close()
 
 
-def numbered(stream: bytes, numbers: range) -> list[str]:
+def numbered(stream: bytes, numbers: Iterable[int]) -> list[str]:
     return [f"{stream.hex()} {n}" for n in numbers]
 
 
@@ -252,6 +253,34 @@ def test_a_repeat_is_known_to_the_next_owner(kafka: str) -> None:
             assert await on.texts() == numbered(stream, range(10)) + numbered(other, range(3)) + numbered(
                 stream, range(10, 15)
             )
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_letter_that_is_sent_once_more_passes_and_moves_nothing(kafka: str) -> None:
+    """Complaint 9 of what is missing elsewhere: a replay keeps the id, and may come twice."""
+
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            stream = secrets.token_bytes(16)
+            sent = events(stream, 0, 10)
+            read = await on.send([*sent[:3], *sent[4:8]])
+            lane = await on.lane()
+            await lane.take(processor(), read)
+            last = max(record.offset for record in read)
+            again = [kafka_replay.message(record) for record in (sent[3], sent[3], Record(b"{}", stream, sent[2].seq))]
+            replays = [Read(last + n, *message) for n, message in enumerate(again, 1)]
+            account = await lane.take(processor(), replays)
+            assert (account.replays, account.repeats, account.positions) == (3, 0, {})
+            assert [letter.reason for letter in account.dead_letters] == ["undecodable"]
+            # The stream goes on where it was.
+            account = await lane.take(processor(), await on.send(sent[7:]))
+            await lane.close()
+            assert (account.repeats, account.positions) == (1, {stream: sent[9].seq})
+            assert await on.texts() == numbered(stream, [0, 1, 2, 4, 5, 6, 7, 3, 3, 8, 9])
+            found = await on.read(on.route.processing)
+            assert [is_replay(record) for record in found] == [False] * 7 + [True] * 2 + [False] * 2
+            assert dict(found[7].headers)["log_id"].decode() == orjson.loads(sent[3].value)["log_id"]
 
     asyncio.run(scenario())
 

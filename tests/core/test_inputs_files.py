@@ -5,89 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from file_reader import Reader, append, numbers
 
-from logintel.batch import Batch, Cursor
-from logintel.hooks import load_plugins
-from logintel.inputs.files import FileInput, FileInputConfig
-from logintel.inputs.files.input import Pace
-from logintel.source import InputExhausted, SourceContext
-
-FORMATS = load_plugins().formats
-FAST = Pace(poll=0.005, scan=0.01, settle=0.05, quiet=0.2, copying=0.5)
-
-
-@dataclass
-class Reader:
-    """Reads as the agent does: keeps each stream's cursor behind the batches it took."""
-
-    paths: tuple[str, ...]
-    settings: dict[str, object] = field(default_factory=dict)
-    cursors: dict[str, Cursor] = field(default_factory=dict)
-    taken: list[tuple[str, tuple[int, int], str]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    @property
-    def texts(self) -> list[str]:
-        return [text for _, _, text in self.taken]
-
-    def input(self, *, once: bool) -> FileInput:
-        config = FileInputConfig(
-            name="t", type="t", paths=self.paths, timezone="UTC", **{"format": "plain", **self.settings}
-        )
-        context = SourceContext(once=once, formats=FORMATS, report=self.problems.append, notice=self.notices.append)
-        return FileInput(config, context, FAST)
-
-    def take(self, batch: Batch) -> None:
-        spans = batch.spans or ()
-        self.taken += [(batch.stream, span, e.raw) for span, e in zip(spans, batch.events, strict=True)]
-        if batch.ended:
-            self.cursors.pop(batch.stream, None)
-        else:
-            self.cursors[batch.stream] = batch.cursor
-
-    def once(self) -> list[str]:
-        """One run that ends; the texts it gave."""
-        before = len(self.taken)
-
-        async def run() -> None:
-            async with aclosing(self.input(once=True).batches(dict(self.cursors))) as batches:
-                try:
-                    async for batch in batches:
-                        self.take(batch)
-                except InputExhausted:
-                    pass
-
-        asyncio.run(run())
-        return self.texts[before:]
-
-    def follow(self, *steps: Callable[[], object], until: Callable[[], bool]) -> None:
-        """Follow the files while the steps happen one after the other, until the condition holds."""
-
-        async def pull() -> None:
-            async with aclosing(self.input(once=False).batches(dict(self.cursors))) as batches:
-                async for batch in batches:
-                    self.take(batch)
-
-        async def run() -> None:
-            pulling = asyncio.create_task(pull())
-            try:
-                async with asyncio.timeout(60):
-                    for step in steps:
-                        await asyncio.sleep(0.08)
-                        step()
-                    while not until():
-                        await asyncio.sleep(0.01)
-            finally:
-                pulling.cancel()
-
-        asyncio.run(run())
+from logintel.batch import Cursor
 
 
 @pytest.fixture
@@ -98,15 +22,6 @@ def log(tmp_path: Path) -> Path:
 @pytest.fixture
 def reader(log: Path) -> Reader:
     return Reader((str(log),))
-
-
-def append(path: Path, *lines: str, end: str = "\n") -> None:
-    with path.open("a", encoding="utf-8") as out:
-        out.write("\n".join(lines) + end)
-
-
-def numbers(first: int, last: int) -> list[str]:
-    return [f"line {n} of the log" for n in range(first, last)]
 
 
 def test_reads_from_the_first_byte_and_goes_on_where_it_stopped(log: Path, reader: Reader) -> None:
@@ -407,10 +322,3 @@ def test_more_files_than_are_held_open(tmp_path: Path) -> None:
     for n in range(600):
         append(tmp_path / f"{n}.log", f"more of {n}")
     assert sorted(reader.once()) == sorted(f"more of {n}" for n in range(600))
-
-
-@pytest.fixture(autouse=True)
-def no_open_files_left() -> Iterator[None]:
-    before = len(os.listdir("/proc/self/fd"))
-    yield
-    assert len(os.listdir("/proc/self/fd")) <= before + 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
 import fcntl
-import gzip
 import json
 import os
 import pty
@@ -152,12 +152,12 @@ def test_an_unreadable_file_among_good_ones(data: Path, tmp_path: Path, log: Pat
 
 
 def test_a_binary_file_is_skipped_and_named(data: Path, tmp_path: Path, log: Path) -> None:
-    (tmp_path / "app.log.gz").write_bytes(gzip.compress(log.read_bytes() * 50))
+    (tmp_path / "app.log.bz2").write_bytes(bz2.compress(log.read_bytes() * 50))
     (tmp_path / "wtmp").write_bytes(b"\7\0\0\0" * 96)
     done = once(data, tmp_path)
     assert done.code == 0
     assert "wtmp: skipped" in done.err
-    assert "app.log.gz: skipped" in done.err
+    assert "app.log.bz2: skipped" in done.err
     assert done.summary["events_indexed"] == 2
 
 

@@ -12,11 +12,13 @@ from typing import Any, ClassVar
 
 import hec_collector
 import httpx
+from sap_records import audit_record
 
 from logintel.source import Source, SourceContext
 from logintel.testing import PushedContract, ReplayableContract
 from logintel_application.source import ApplicationSource
 from logintel_custom.source import CustomSource
+from logintel_sap.source import SapSource
 
 #: Of a thousand characters each: several blocks of the file reader.
 LINES = 700
@@ -56,6 +58,27 @@ class TestCustomFiles(ReplayableContract):
         records = [f"{n if n % 7 else 'x'} SELECT {'z' * 900}\nFROM t{n};" for n in range(LINES)]
         (directory / "sql.log").write_text("\n\n".join(records) + "\n")
         return records
+
+
+class TestSapFiles(ReplayableContract):
+    """An audit file of fixed records in UTF-16, some of no layout, and a trace whose records hold several events."""
+
+    def source(self, directory: Path, context: SourceContext) -> Source:
+        paths = (str(directory / "*.aud"), str(directory / "dev_*"))
+        return SapSource(SapSource.Config(name="e", type="sap", paths=paths, timezone="UTC"), context)
+
+    def fill(self, directory: Path) -> Collection[str]:
+        records = [audit_record("AU3", f"T{n}") if n % 9 else f"{n:x>200}" for n in range(1, 2 * LINES)]
+        (directory / "a.aud").write_bytes("".join(records).encode("utf-16-be"))
+        blocks = [
+            (
+                f"C Wed Dec 29 13:{n // 60:02}:{n % 60:02} 2010\nC  *** ERROR => {n} {'x' * 900}\n[a.c {n}]",
+                f"M  then {n}",
+            )
+            for n in range(LINES)
+        ]
+        (directory / "dev_w0").write_text("".join(f"{error}\n{then}\n\n" for error, then in blocks))
+        return [*(record.rstrip() for record in records), *(text for block in blocks for text in block)]
 
 
 class TestApplicationSockets(PushedContract):

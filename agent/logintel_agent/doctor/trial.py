@@ -21,9 +21,10 @@ from logintel.batch import Batch, Cursor
 from logintel.formats import FormatRegistry
 from logintel.hooks import Plugins
 from logintel.inputs.files import FileInput, FileInputConfig
-from logintel.inputs.files.input import Pace
+from logintel.inputs.files.pace import Pace
 from logintel.source import Source, SourceContext
 from logintel_agent.agent import Agent
+from logintel_agent.dead_letters import LETTERS, DeadLetters, DeadLettersSection
 from logintel_agent.doctor.counting import Counting
 from logintel_agent.doctor.rotation import Rotation
 from logintel_agent.doctor.rule import Rule
@@ -157,7 +158,8 @@ class Trial:
         config = self.scratch.moved(self.config, self.path)
         context = SourceContext(formats=self.formats, own=str(self.scratch.data), report=self.reports.append)
         plugins = Plugins({_PacedSource.type: _PacedSource}, self.formats)
-        agent = Agent(self.scratch.data, "doctor", [config], plugins, self.bus, context)
+        letters = DeadLetters(self.scratch.data / "worker-0" / LETTERS, DeadLettersSection(), str)
+        agent = Agent(self.scratch.data, "doctor", [config], plugins, self.bus, context, letters)
         stop = asyncio.Event()
         running = asyncio.create_task(agent.run(stop))
         try:

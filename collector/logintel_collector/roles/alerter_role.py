@@ -26,6 +26,7 @@ from logintel_collector.config import CollectorConfig
 from logintel_collector.document import Document
 from logintel_collector.roles import RoleName, reader_of
 from logintel_collector.roles.group_role import STEP
+from logintel_collector.roles.messages import HEADERS, is_replay
 from logintel_collector.roles.role import Role
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.rules.rule import Rule
@@ -141,6 +142,8 @@ class AlerterRole(Role):
     def _documents(self, batches: Sequence[PartitionBatch]) -> Iterator[Document]:
         for batch in batches:
             for record in batch.records:
+                if len(record.headers) > HEADERS and is_replay(record):
+                    continue
                 body = record.value or b""
                 source = self._decoded(body)
                 if source is None:

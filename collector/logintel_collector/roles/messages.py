@@ -1,7 +1,9 @@
 """Messages: what the processor reads and writes on Kafka, as keys, values and headers.
 
-log-ingestion     key stream id (16 bytes), value the encoded event, headers seq (12 bytes), schema
-log-processing    key stream id, value the document, headers log_id, day (empty: an outlier), seq, schema
+log-ingestion     key stream id (16 bytes), value the encoded event, headers seq (12 bytes; where a dead letter is sent
+                  once more it is called replay), schema
+log-processing    key stream id, value the document, headers log_id, day (empty: an outlier), seq, schema, and replay
+                  (empty) where it is one
 stream-positions  key stream id, value seq (nothing: forgotten)
 log-dead-letter   key log_id, value the dead letter as JSON
 """
@@ -12,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
-from logintel.bus import Record
+from logintel.bus import Record, kafka_replay
 from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_consumer import Consumed
 from logintel.dead_letter import DeadLetter, encoded
@@ -21,8 +23,9 @@ from logintel.identity import STREAM_ID_BYTES, named_id, seq_of
 from logintel_collector.document import Document
 
 _SCHEMA: Final = ("schema", b"1")
-#: Places of the headers of a message of log-processing.
+#: Places of the headers of a message of log-processing, and how many there are but for a replay.
 LOG_ID, DAY = 0, 1
+HEADERS: Final = 4
 _SEQ_BYTES: Final = len(seq_of(0))
 #: Without the class's own constructor, which takes as long as all else that a record needs here.
 _new: Final = tuple.__new__
@@ -37,6 +40,19 @@ def identified(read: Consumed) -> Record | None:
         if name == "seq" and len(seq) == _SEQ_BYTES:
             return _new(Record, (value, stream, seq))
     return None
+
+
+def replay_of(read: Consumed) -> Record | None:
+    """The record of a dead letter that was sent once more; None: it is none."""
+    stream, value, seq = read.key, read.value, dict(read.headers).get(kafka_replay.HEADER, b"")
+    if stream is None or len(stream) != STREAM_ID_BYTES or value is None or len(seq) != _SEQ_BYTES:
+        return None
+    return Record(value, stream, seq)
+
+
+def is_replay(read: Consumed) -> bool:
+    """Whether a message of log-processing is from a dead letter: stored under its id, and not counted by rules."""
+    return any(name == kafka_replay.HEADER for name, _ in read.headers)
 
 
 def header(read: Consumed, place: int, name: str) -> bytes:
@@ -62,6 +78,12 @@ def document_out(document: Document, record: Record) -> Message:
     source, body, day = document
     log_id = str(source["log_id"]).encode()
     return record.stream, body, [("log_id", log_id), _day_header(day), ("seq", record.seq), _SCHEMA]
+
+
+def replay_out(document: Document, record: Record) -> Message:
+    """For log-processing, from a dead letter."""
+    key, body, headers = document_out(document, record)
+    return key, body, [*headers, (kafka_replay.HEADER, b"")]
 
 
 def positions_out(positions: Mapping[bytes, bytes]) -> Iterator[Message]:

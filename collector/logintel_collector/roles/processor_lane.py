@@ -26,6 +26,8 @@ from logintel_collector.roles.messages import (
     identified,
     log_id_of,
     positions_out,
+    replay_of,
+    replay_out,
 )
 from logintel_collector.roles.stream_positions import StreamPositions, read_positions
 from logintel_collector.roles.transactions import Poisoned, Transactions
@@ -151,12 +153,21 @@ class Lane:
         try:
             for document, event in processor.documents(_known(records, unknown), self._positions.last, account):
                 yield document_out(fitted(document, self._route.max_document), event)
-            for record in unknown:
-                log_id = log_id_of(record, self._route.ingestion, self.partition)
-                error = "expected a key of 16 bytes (the stream) and a header seq of 12"
-                account.dead_letters.append(processor.dead_letter(log_id, "unidentified", error, record.value or b""))
+            yield from self._without_seq(processor, unknown, account)
         except Exception as error:
             raise Poisoned(f"{type(error).__name__}: {error}") from error
+
+    def _without_seq(self, processor: Processor, records: Sequence[Consumed], account: Account) -> Iterator[Message]:
+        """Dead letters that are sent once more; a dead letter of everything else."""
+        for record in records:
+            replay = replay_of(record)
+            if replay is not None:
+                for document, event in processor.replay(replay, account):
+                    yield replay_out(fitted(document, self._route.max_document), event)
+                continue
+            log_id = log_id_of(record, self._route.ingestion, self.partition)
+            error = "expected a key of 16 bytes (the stream) and a header seq of 12"
+            account.dead_letters.append(processor.dead_letter(log_id, "unidentified", error, record.value or b""))
 
     async def _send(self, documents: Iterable[Message], account: Account, following: int) -> None:
         """`account` is complete when the documents are at their end; the other messages are made after them."""

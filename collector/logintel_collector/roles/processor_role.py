@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.config.version import config_version
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import RoleName
@@ -133,11 +134,13 @@ class ProcessorRole(GroupRole):
     def _count(self, account: Account) -> None:
         self.repeats += account.repeats
         self.dead_letters += len(account.dead_letters)
+        if account.replays:
+            _log.info("dead_letters_replayed", events=account.replays)
 
 
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it."""
-    return ProcessorRole(config, Processor(lambda: datetime.now(UTC)), Route())
+    return ProcessorRole(config, Processor(lambda: datetime.now(UTC), config_version=config_version(config)), Route())
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -36,7 +36,15 @@ class Topic(NamedTuple):
             else {"cleanup.policy": "delete", "retention.ms": str(self.days * _DAY)}
         )
         safety = {"min.insync.replicas": "2"} if replication >= REPLICATION else {}
-        return {**keeping, **safety, "compression.type": "lz4", "max.message.bytes": str(self.max_message_bytes)}
+        return {
+            **keeping,
+            **safety,
+            "compression.type": "lz4",
+            "max.message.bytes": str(self.max_message_bytes),
+            # The broker's clock decides what is old. By the sender's, records of a host whose clock is ahead would be
+            # refused, and those of one whose clock is behind deleted at once.
+            "message.timestamp.type": "LogAppendTime",
+        }
 
 
 #: Copies of every record, where the cluster has that many brokers.

@@ -31,6 +31,18 @@ class Reading:
     reference: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FixedRecords:
+    """Records of one size without line ends, the first character of each in ASCII.
+
+    characters  of a record: code units in UTF-16, else bytes
+    encoding    of files that are not UTF-16, where the configuration tells no other; of one byte a character
+    """
+
+    characters: int
+    encoding: str
+
+
 class Framer(Protocol):
     """Finds where records begin, for one stream. What it answers depends on the lines alone, not on how they are cut
     into calls, and is the same when reading starts again at any record's first line."""
@@ -47,6 +59,8 @@ class Format(ABC):
     """One format. Instances are per stream: `auto` remembers what the stream looks like."""
 
     name: ClassVar[str]
+    #: For formats whose records have no line ends: each reaches the framer as a line.
+    fixed: ClassVar[FixedRecords | None] = None
 
     @abstractmethod
     def decode(self, records: Sequence[str], reading: Reading) -> list[Decoded]:
@@ -59,7 +73,11 @@ class Format(ABC):
         reading: Reading,
         frame: Frame,  # noqa: ARG002
     ) -> Sequence[bytes | Decoded]:
-        """The same as `decode`, where common records may be written as they are sent: see logintel.written."""
+        """The same as `decode`, where common records may be written as they are sent: see logintel.written.
+
+        What is written says nothing that does not stand in the record just so: a record in which redaction finds no
+        sign of a secret is not looked at again.
+        """
         return self.decode(records, reading)
 
     @abstractmethod

@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 from logintel.batch import Accept, Batch, Cursor
 from logintel.formats import Format, Reading
 from logintel.inputs.files import FileInput, TextFilesConfig
-from logintel.inputs.sockets import ListenConfig, SocketInput
+from logintel.inputs.sockets import ListenConfig, SocketInput, openers
 from logintel.inputs.stdin import StdinInput
+from logintel.listeners import Opener
 from logintel.source import ConfigClass, Source
 
 
@@ -37,8 +38,10 @@ class TextSourceConfig(ListenConfig, TextFilesConfig):
 class TextSource(Source):
     """Log files, followed through rotation, and a receiver for syslog, lines and pipes."""
 
+    split = True
     Config: ClassVar[ConfigClass] = TextSourceConfig
     config: TextSourceConfig
+    _files: FileInput | None = None
 
     def replayable(self) -> bool:
         """Whether it reads files."""
@@ -48,13 +51,23 @@ class TextSource(Source):
         """Whether it receives."""
         return bool(self.config.listen) or self.config.stdin
 
+    def listening(self) -> Mapping[str, Opener]:
+        """The addresses of `listen`."""
+        return openers(self.config)
+
     def ends(self) -> bool:
         """The standard input ends; listeners do not, and a run that ends has none."""
         return self.config.stdin and (self.context.once or not self.config.listen)
 
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that were seen in files and were gone before they could be read."""
+        return self._files.unread_bytes if self._files else 0
+
     def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left."""
-        return FileInput(self.config, self.context).batches(cursors)
+        self._files = FileInput(self.config, self.context)
+        return self._files.batches(cursors)
 
     async def serve(self, accept: Accept) -> None:
         """Receive on the addresses of `listen` and from the standard input."""
@@ -65,7 +78,10 @@ class TextSource(Source):
                 stdin = StdinInput(form, framer, self._reading, accept, self.config.encoding)
                 group.create_task(stdin.run())
             if self.config.listen and not self.context.once:
-                group.create_task(SocketInput(self.config, self._form, self._reading, accept).run())
+                group.create_task(self._receiver(accept).run())
+
+    def _receiver(self, accept: Accept) -> SocketInput:
+        return SocketInput(self.config, self._form, self._reading, accept, self.context.listeners)
 
     def _form(self) -> Format:
         return self.config.form(self.context.formats)

@@ -32,9 +32,22 @@ class Vital(Protocol):
         """How far it is, in a few words."""
 
 
+class Verdict(Protocol):
+    """What a process says of itself; asked again and again."""
+
+    def stalled(self) -> list[str]:
+        """The parts that do not get on, in words: the process is to be restarted."""
+
+    def unready(self) -> list[str]:
+        """Why the process does not do its work, by part; empty: it does."""
+
+    def status(self) -> str:
+        """One line for a person."""
+
+
 @dataclass(slots=True)
 class Health:
-    """The verdict on a process. `vitals` answers the parts that there are now; `clock` is in seconds."""
+    """The verdict on a process by its parts. `vitals` answers the parts that there are now; `clock` is in seconds."""
 
     vitals: Callable[[], Sequence[Vital]]
     patience: float = PATIENCE

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from logintel.config.shared import MonitorConfig
 from logintel.refused import Refused
-from logintel.service.health import Health
+from logintel.service.health import Verdict
 
 #: Requests at once; more are answered 503.
 _AT_ONCE: Final = 16
@@ -31,13 +31,14 @@ _CLOSING: Final = 1
 
 @asynccontextmanager
 async def monitored(
-    config: MonitorConfig, health: Health, metrics: Callable[[], Iterable[Metric]]
+    config: MonitorConfig, health: Verdict, metrics: Callable[[], Iterable[Metric]]
 ) -> AsyncIterator[None]:
     """Serve while in it. Raises Refused when the address cannot be had."""
     listening = _bound(config)
     server = _Server(
         uvicorn.Config(
             _application(health, metrics),
+            http="h11",  # the faster parser that an agent has too puts no bound on a request's head
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -55,7 +56,7 @@ async def monitored(
         await serving
 
 
-def _application(health: Health, metrics: Callable[[], Iterable[Metric]]) -> Starlette:
+def _application(health: Verdict, metrics: Callable[[], Iterable[Metric]]) -> Starlette:
     registry = CollectorRegistry()
     registry.register(_Told(metrics))
     ProcessCollector(registry=registry)

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from logintel.service.health import Health
+from logintel.service.health import Verdict
 from logintel.service.notify import Notify
 
 #: Seconds between two words to the manager, where its watchdog does not want them more often.
@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def watched(health: Health, notify: Notify) -> AsyncIterator[None]:
+async def watched(health: Verdict, notify: Notify) -> AsyncIterator[None]:
     """While in it the manager hears of the process: ready at once, then its status, and WATCHDOG=1 as long as no part
     is stalled. A stalled process is left to the manager, which restarts it: what it had not finished is done again."""
     notify.ready()
@@ -30,7 +30,7 @@ async def watched(health: Health, notify: Notify) -> AsyncIterator[None]:
         notify.stopping()
 
 
-async def _tell(health: Health, notify: Notify) -> None:
+async def _tell(health: Verdict, notify: Notify) -> None:
     every = min(EVERY, notify.watchdog / 3) if notify.watchdog else EVERY
     known: list[str] = []
     said = ""

@@ -53,6 +53,11 @@ class TextFilesConfig(SourceConfig, ABC):
     def form(self, formats: FormatRegistry) -> Format:
         """A new instance of the records' format, for one stream."""
 
+    def form_of(self, formats: FormatRegistry, path: str, head: bytes) -> Format | None:  # noqa: ARG002 - for others
+        """The same for a file that begins with the bytes `head`, where that or its name decides; None: they do not
+        tell yet, and the file is looked at again."""
+        return self.form(formats)
+
     @field_validator("record_start", "record_end", "record_continues")
     @classmethod
     def _a_pattern(cls, value: str | None) -> str | None:

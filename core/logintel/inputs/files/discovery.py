@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -12,10 +13,11 @@ from fnmatch import fnmatch
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A regular file and its state when it was looked at."""
+    """A regular file and its state when it was looked at. `named`: by a pattern, not only met beside another file."""
 
     path: str
     status: os.stat_result
+    named: bool = True
 
     @property
     def inode(self) -> tuple[int, int]:
@@ -25,10 +27,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """`files`, one per inode, and what could not be looked at: path → reason."""
+    """`files`, one per inode; what could not be looked at: path → reason; and `folders`, where new files may appear."""
 
     files: Sequence[Found]
     problems: dict[str, str]
+    folders: set[str]
 
 
 def scan(patterns: Sequence[str], exclude: Sequence[str] = ()) -> Scan:
@@ -38,8 +41,14 @@ def scan(patterns: Sequence[str], exclude: Sequence[str] = ()) -> Scan:
     """
     files: dict[tuple[int, int], Found] = {}
     problems: dict[str, str] = {}
+    folders = {_fixed(pattern) for pattern in patterns}
+    # A glob passes over a directory that it may not list as if nothing were in it.
+    problems |= {
+        folder: os.strerror(errno.EACCES) for folder in folders if os.path.isdir(folder) and not listable(folder)
+    }
     for pattern in patterns:
         for path in _paths(pattern, problems):
+            folders.add(os.path.dirname(path) or ".")
             if any(fnmatch(path, rule) or fnmatch(os.path.basename(path), rule) for rule in exclude):
                 continue
             try:
@@ -51,20 +60,21 @@ def scan(patterns: Sequence[str], exclude: Sequence[str] = ()) -> Scan:
                 files.setdefault((status.st_dev, status.st_ino), Found(path, status))
             elif not stat.S_ISDIR(status.st_mode) and path == pattern:
                 problems[path] = "not a regular file"
-    return Scan(list(files.values()), problems)
+    return Scan(list(files.values()), problems, folders)
 
 
-def siblings(path: str) -> Iterator[Found]:
-    """Files beside `path` whose name begins with its name, as rotation leaves them, newest first."""
-    folder, name = os.path.split(path)
-    stem = os.path.splitext(name)[0]
+def listable(folder: str) -> bool:
+    """Whether it is a directory in which we may look for files."""
+    return os.path.isdir(folder) and os.access(folder, os.R_OK | os.X_OK, effective_ids=True)
+
+
+def at(path: str) -> Found | None:
+    """The regular file at `path`, if there is one."""
     try:
-        with os.scandir(folder or ".") as entries:
-            beside = [entry for entry in entries if entry.name.startswith(stem) and entry.is_file()]
-            found = [Found(entry.path, entry.stat()) for entry in beside]
+        status = os.stat(path)
     except OSError:
-        return
-    yield from sorted(found, key=lambda item: item.status.st_mtime, reverse=True)
+        return None
+    return Found(path, status) if stat.S_ISREG(status.st_mode) else None
 
 
 def _paths(pattern: str, problems: dict[str, str]) -> Iterator[str]:
@@ -75,6 +85,14 @@ def _paths(pattern: str, problems: dict[str, str]) -> Iterator[str]:
         yield pattern
         return
     yield from sorted(glob.iglob(pattern, recursive=True))
+
+
+def _fixed(pattern: str) -> str:
+    """The directory that a pattern names before its first wildcard."""
+    folder = pattern if os.path.isdir(pattern) else os.path.dirname(pattern)
+    while glob.has_magic(folder) and not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder or "."
 
 
 def _below(folder: str, problems: dict[str, str]) -> Iterator[str]:

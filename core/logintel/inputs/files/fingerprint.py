@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Final
 
 from logintel.event import Json
+from logintel.inputs.files.content import Content
 
 HEAD: Final = 1024
 TAIL: Final = 4096
@@ -33,12 +34,18 @@ class Fingerprint:
         """Bytes of the file that this says something about; 0: only the inode can tell."""
         return max(self.offset, self.size)
 
-    def fits(self, fd: int) -> bool:
+    def fits(self, content: Content) -> bool:
         """Whether the open file still holds what was read."""
-        if os.fstat(fd).st_size < self.known:
+        if not content.packed and os.fstat(content.fd).st_size < self.known:
             return False
-        head, tail = ends(fd, self.offset)
-        return of(self.offset, os.pread(fd, self.size, 0) if self.size > len(head) else head[: self.size], tail) == self
+        if not self.begins(content.at(0, self.size)):
+            return False
+        start = max(0, self.offset - TAIL)
+        return digest(content.at(start, self.offset - start)) == self.tail
+
+    def begins(self, head: bytes) -> bool:
+        """Whether a file that starts with `head`, up to 1,024 bytes, may be this one."""
+        return len(head) >= self.size and digest(head[: self.size]) == self.head
 
     def to_json(self) -> Json:
         """As stored in a cursor."""
@@ -47,13 +54,27 @@ class Fingerprint:
 
 def of(offset: int, head: bytes, tail: bytes) -> Fingerprint:
     """The fingerprint of a file that was read up to `offset`: its first bytes, and those before `offset`."""
-    return Fingerprint(offset, len(head), _digest(head), _digest(tail))
+    return Fingerprint(offset, len(head), digest(head), digest(tail))
 
 
-def ends(fd: int, offset: int) -> tuple[bytes, bytes]:
+def ends(content: Content, offset: int) -> tuple[bytes, bytes]:
     """(head, tail) of the open file, as far as it was read up to `offset`."""
     start = max(0, offset - TAIL)
-    return os.pread(fd, min(HEAD, offset), 0), os.pread(fd, offset - start, start)
+    return content.at(0, min(HEAD, offset)), content.at(start, offset - start)
+
+
+def head_of(path: str) -> bytes:
+    """The first bytes of the file at `path`; none when it cannot be read (opening it will say why)."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, HEAD, 0)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def from_json(value: Json) -> Fingerprint:
@@ -66,5 +87,6 @@ def from_json(value: Json) -> Fingerprint:
     return Fingerprint(offset, size, head, tail)
 
 
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
+    """The hash that fingerprints are made of."""
     return blake2b(data, digest_size=8).hexdigest()

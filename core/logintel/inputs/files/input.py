@@ -5,51 +5,34 @@ from __future__ import annotations
 import asyncio
 import errno
 import glob
-import os
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from functools import partial
 
 import structlog
 
 from logintel.batch import Batch, Cursor
-from logintel.event import Event
-from logintel.formats import Reading
 from logintel.inputs.files.config import TextFilesConfig
-from logintel.inputs.files.decoding import marked
-from logintel.inputs.files.discovery import Found, scan
-from logintel.inputs.files.records import Stretch
-from logintel.inputs.files.registry import Parked, Registry
-from logintel.inputs.files.stream import FileCursor, FileStream, Replaced
+from logintel.inputs.files.content import Content, open_content
+from logintel.inputs.files.copies import Copies
+from logintel.inputs.files.cursor import FileCursor, Inode
+from logintel.inputs.files.discovery import Found, Scan, at, scan
+from logintel.inputs.files.families import Families
+from logintel.inputs.files.pace import Looks, Pace
+from logintel.inputs.files.packed import PackedFiles
+from logintel.inputs.files.parked import Parked
+from logintel.inputs.files.registry import Registry
+from logintel.inputs.files.stream import FileStream, Replaced
+from logintel.inputs.files.telling import Telling
 from logintel.inputs.files.text import HEAD_BYTES, is_binary
-from logintel.lines import Lines
+from logintel.inputs.files.turns import Turns
+from logintel.inputs.files.watching import Watcher
 from logintel.source import InputExhausted, SourceContext
 
-#: A file that was not written for so long is read with its own date as the reference for stamps without a year.
-OLD: Final = timedelta(days=1)
-
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often files are looked at. All in seconds.
-
-    poll     between looks at open files
-    scan     between looks for new ones
-    settle   without growth after which an open record is taken for whole
-    quiet    without growth after which a file is closed (it is found again when it grows)
-    copying  that a file which looks like a copy in the making (copytruncate) is given to become one
-    """
-
-    poll: float = 0.2
-    scan: float = 1.0
-    settle: float = 1.0
-    quiet: float = 30.0
-    copying: float = 60.0
 
 
 @dataclass(slots=True)
@@ -59,37 +42,86 @@ class FileInput:
     config: TextFilesConfig
     context: SourceContext
     pace: Pace = field(default_factory=Pace)
-    registry: Registry = field(init=False)
-    _known_problems: set[str] = field(default_factory=set)
-    _waiting: dict[tuple[int, int], float] = field(default_factory=dict)
-    _binary: dict[tuple[int, int], str] = field(default_factory=dict)
-    _scanned: float = float("-inf")
+    telling: Telling = field(init=False)
+    _registry: Registry = field(init=False)
+    _copies: Copies = field(init=False)
+    _packed: PackedFiles = field(init=False)
+    _turns: Turns = field(init=False)
+    _looks: Looks = field(init=False)
+    _watcher: Watcher | None = None
+    _families: Families | None = None
+    _binary: dict[Inode, str] = field(default_factory=dict)
+    _looked: bool = False
+    _heard: float = 0.0
 
     def __post_init__(self) -> None:
-        self.registry = Registry(self._open)
+        once = self.context.once
+        self.telling = Telling(self.context)
+        self._registry = Registry(self._open)
+        self._copies = Copies(self._registry, 0 if once else self.pace.copying)
+        self._packed = PackedFiles(self._registry, self.pace, once, self._stream)
+        self._turns = Turns(self.config, self.context, self.pace, self._registry, self._packed, self.telling)
+        self._looks = Looks(self.pace, soon=True)
+        if self.context.share:
+            self._families = Families.of(self.context.share, self.config.name, whole=once)
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes that were seen in files and could not be read before they were gone."""
+        return self.telling.unread_bytes
 
     async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """Batches of all files, a block of each file in turn; raises InputExhausted in a run that ends."""
-        self.registry.parked = {name: Parked(name, cursor) for name, cursor in self._readable(cursors)}
+        self._registry.parked = {name: Parked.saved(name, cursor) for name, cursor in self._readable(cursors)}
+        self._watcher = None if self.context.once else Watcher.start()
         try:
             async with aclosing(self._all()) as batches:
                 async for batch in batches:
                     yield batch
         finally:
-            self.registry.close()
+            self._registry.close()
+            if self._watcher:
+                self._watcher.close()
 
     async def _all(self) -> AsyncGenerator[Batch, None]:
         while True:
-            if time.monotonic() - self._scanned >= self.pace.scan and not (self.context.once and self.registry.open):
+            self._listen()
+            if self._is_time():
                 for batch in await self._look():
                     yield batch
+            for found in self._registry.admit():
+                for batch in self._meet(found):
+                    yield batch
+            self._looks.soon |= self._registry.doubtful
+            async for batch in self._unpack():
+                yield batch
             progress = False
-            for stream in list(self.registry.open.values()):
-                for batch in self._turn(stream):
+            for stream in list(self._registry.open.values()):
+                for batch in self._turns.turn(stream):
                     progress = True
                     yield batch
             if not progress:
                 await self._idle()
+
+    def _is_time(self) -> bool:
+        """To look for files: regularly, or, in a run that ends, at its start and when one was not what it seemed."""
+        once = self._looks.soon and not self._registry.open
+        return once if self.context.once else self._looks.due()
+
+    async def _idle(self) -> None:
+        registry = self._registry
+        if not self.context.once:
+            await asyncio.sleep(self.pace.poll)
+        elif not (registry.open or registry.waiting or registry.packed or self._looks.soon):
+            raise InputExhausted
+
+    def _listen(self) -> None:
+        """Take notice of what the kernel says has changed."""
+        if self._watcher and time.monotonic() - self._heard >= self.pace.poll:
+            self._heard = time.monotonic()
+            written, moved = self._watcher.changes()
+            new = self._registry.written(found for path in written if (found := at(path)))
+            self._looks.soon = self._looks.soon or moved or new
 
     def _readable(self, cursors: Mapping[str, Cursor]) -> Iterator[tuple[str, FileCursor]]:
         for name, cursor in cursors.items():
@@ -98,168 +130,121 @@ class FileInput:
             except ValueError as error:
                 _log.error("cursor_unreadable", stream=name, reason=str(error), effect="its file is read again")
 
-    async def _idle(self) -> None:
-        if not self.context.once:
-            await asyncio.sleep(self.pace.poll)
-        elif self.registry.deferred:
-            self._scanned = float("-inf")
-        elif not self.registry.open:
-            raise InputExhausted
-
     async def _look(self) -> list[Batch]:
         """Look for files: resume those that are known, announce those that are new, end those that are gone."""
-        found = await asyncio.to_thread(scan, self.config.paths, self._exclude())
-        self._scanned = time.monotonic()
+        found, mine, cost = await asyncio.to_thread(self._measured)
+        started = time.thread_time()
+        if self._watcher:
+            self._watcher.watch(found.folders | self._registry.folders)
         for path, reason in found.problems.items():
-            self._problem(path, reason)
+            self.telling.problem(path, reason)
         present = {file.inode for file in found.files}
         self._binary = {inode: path for inode, path in self._binary.items() if inode in present}
-        batches = [batch for file in self.registry.settle(found.files) for batch in self._meet(file)]
-        for parked in self.registry.orphans(present):
-            if parked.size != parked.cursor.print.offset:
-                _log.warning("file_gone", path=parked.cursor.path, read_up_to=parked.cursor.print.offset)
-            batches.append(Batch((), None, parked.name, ended=True))
+        self._copies.look()
+        self._packed.look(present)
+        self._looked = True
+        new = [file for file in mine if self._binary.get(file.inode) != file.path]
+        batches = [batch for file in self._registry.settle(new) for batch in self._meet(file)]
+        self._registry.look_beside(present)
+        self._registry.packed.update({file.inode: file for file in self._packed.beside_missing()})
+        self._looks.done(cost + time.thread_time() - started)
         return batches
+
+    def _measured(self) -> tuple[Scan, Sequence[Found], float]:
+        """What is there, what of it is this worker's, and the CPU seconds that it took to see."""
+        started = time.thread_time()
+        found = scan(self.config.paths, self._exclude())
+        mine = self._families.mine(found.files) if self._families else found.files
+        return found, mine, time.thread_time() - started
+
+    async def _unpack(self) -> AsyncGenerator[Batch, None]:
+        """Find the streams of compressed files; then those that have no file any more are known, and end."""
+        registry = self._registry
+        if self.context.once and (registry.open or registry.waiting):
+            return  # first what they may be copies of
+        while registry.packed and not registry.full:
+            found = registry.packed.pop(next(iter(registry.packed)))
+            try:
+                stream = await self._packed.identify(found)
+            except OSError as error:
+                self._refused(found, error)
+                continue
+            if stream and stream.name not in registry.open:
+                for batch in self._begin(stream):
+                    yield batch
+        if self._looked and not registry.packed and not self._packed.undecided:
+            self._looked = False
+            for parked in registry.orphans():
+                yield self._end(parked)
+
+    def _end(self, parked: Parked) -> Batch:
+        """The end of a stream that has no file any more."""
+        offset = parked.cursor.print.offset
+        whole = parked.size == offset or parked.cursor.done
+        lost = 0 if whole else None if parked.seen is None else max(0, parked.seen - offset)
+        if lost != 0:
+            self.telling.unread(parked.cursor.path, offset, lost, "file_gone")
+        return Batch((), None, parked.name, ended=True)
 
     def _exclude(self) -> tuple[str, ...]:
         own = self.context.own
         return (*self.config.exclude, f"{glob.escape(own)}/*") if own else self.config.exclude
 
     def _meet(self, found: Found) -> Iterator[Batch]:
-        """A file that is not known yet: announce its stream, unless it must wait or is no text."""
-        if not found.status.st_size or self._binary.get(found.inode) == found.path or self._looks_copied(found):
+        """A file that is not known yet: announce its stream, unless it must wait."""
+        if self._copies.waits(found):
+            return
+        if self._registry.full:
+            self._registry.enqueue(found)
             return
         try:
             stream = self._open(found)
-        except FileNotFoundError:
-            return  # renamed or deleted at this very moment: the next look sees what it became
         except OSError as error:
-            self._problem(found.path, error.strerror or str(error))
+            self._refused(found, error)
             return
-        if self._is_text(stream):
-            self.registry.open[stream.name] = stream
-            stream.grown = time.monotonic()
-            yield Batch((), stream.announcement(), stream.name, stamp=_stamp(stream.modified))
-        else:
+        yield from self._begin(stream)
+
+    def _begin(self, stream: FileStream) -> Iterator[Batch]:
+        """Announce a new stream, if it is text."""
+        if not self._is_text(stream):
             stream.close()
+            return
+        self._registry.open[stream.name] = stream
+        self._copies.add(stream)
+        stream.grown, stream.highest = time.monotonic(), stream.reached
+        yield Batch((), stream.announcement(), stream.name, stamp=_stamp(stream.modified))
 
     def _is_text(self, stream: FileStream) -> bool:
         """Whether the file can be read, and is text; then its first block is read."""
         try:
-            if not is_binary(os.pread(stream.fd, HEAD_BYTES, 0), stream.codec):
+            if not is_binary(stream.content.at(0, HEAD_BYTES), stream.codec):
                 stream.read()
                 return True
         except Replaced:
             return False  # truncated at this very moment
         except OSError as error:
-            self._problem(stream.path, error.strerror or str(error))
+            self.telling.problem(stream.path, error.strerror or str(error))
             return False
         self._binary[stream.inode] = stream.path
-        self._notice(f"{stream.path}: skipped, it is a binary file (NUL bytes at its start)")
+        self.telling.notice(f"{stream.path}: skipped, it is a binary file (NUL bytes at its start)")
         return False
 
-    def _looks_copied(self, found: Found) -> bool:
-        since = self._waiting.setdefault(found.inode, time.monotonic())
-        waits = not self.context.once and time.monotonic() - since < self.pace.copying and self.registry.copied(found)
-        if not waits:
-            del self._waiting[found.inode]
-        return waits
-
-    def _turn(self, stream: FileStream) -> Iterator[Batch]:
-        """One block of one file."""
-        now = time.monotonic()
-        try:
-            grew = stream.read()
-        except Replaced:
-            yield from self._replaced(stream)
-            return
-        except OSError as error:
-            self._problem(stream.path, error.strerror or str(error))
-            self.registry.park(stream)
-            return
-        if grew:
-            stream.grown = now
-        yield from self._hand_over(stream)
-        if grew or stream.cut is not None:
-            return
-        if self.context.once:
-            yield from self._cut(stream, partial_line=True)
-        elif now - stream.grown >= self.pace.settle and not self._deleted(stream):
-            yield from self._cut(stream, partial_line=False)
-        if self.context.once or now - stream.grown >= self.pace.quiet or (self.registry.full and not stream.pending):
-            yield from self._rest(stream)
-
-    def _rest(self, stream: FileStream) -> Iterator[Batch]:
-        """Close a file that does not grow; end its stream if it was deleted meanwhile."""
-        if self._deleted(stream):
-            yield from self._finish(stream)
-        elif stream.name in self.registry.open:
-            self.registry.park(stream)
-
-    def _replaced(self, stream: FileStream) -> Iterator[Batch]:
-        """Truncated: the rest is in the copy that rotation made; else what was taken in is the end of it."""
-        if self.registry.move(stream):
-            return
-        _log.warning("file_truncated", path=stream.path, read_up_to=stream.position + len(stream.pending))
-        yield from self._finish(stream)
-
-    def _finish(self, stream: FileStream) -> Iterator[Batch]:
-        yield from self._cut(stream, partial_line=True)
-        self.registry.forget(stream)
-        yield Batch((), None, stream.name, ended=True)
-
-    def _cut(self, stream: FileStream, *, partial_line: bool) -> Iterator[Batch]:
-        if stream.cut_open_record(partial_line=partial_line):
-            yield Batch((), stream.cursor().to_json(), stream.name)
-            yield from self._hand_over(stream)
-
-    def _hand_over(self, stream: FileStream) -> Iterator[Batch]:
-        """Every whole record that was read."""
-        if announcement := stream.announcement():
-            yield Batch((), announcement, stream.name)
-        while stream.pending:
-            before = stream.position
-            portion = stream.portion()
-            if stream.position == before:
-                return
-            if portion.texts:
-                yield self._batch(stream, portion)
-
-    def _batch(self, stream: FileStream, portion: Stretch) -> Batch:
-        reading = self._reading(stream)
-        events: Sequence[Event] | Lines = Lines(portion.texts, stream.format, reading)
-        spans = portion.spans
-        if portion.cut or portion.damaged:
-            events, numbers = marked(stream.format, portion, reading)
-            spans = [portion.spans[number] for number in numbers]
-        return Batch(events, stream.cursor().to_json(), stream.name, spans, metadata={"log_file": stream.path})
-
-    def _reading(self, stream: FileStream) -> Reading:
-        now = self.context.now()
-        return self.config.reading(stream.modified if now - stream.modified > OLD else now)
+    def _refused(self, found: Found, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # renamed or deleted meanwhile: the next look sees what it became
+            self.telling.problem(found.path, error.strerror or str(error))
 
     def _open(self, found: Found) -> FileStream:
         """Raises OSError; FileNotFoundError also when another file has that name now."""
-        config = self.config
-        form = config.form(self.context.formats)
-        stream = FileStream.open(found.path, form, config.encoding, config.framing())
+        stream = self._stream(found, open_content(found.path))
         if stream.inode != found.inode:
             stream.close()
             raise FileNotFoundError(errno.ENOENT, "renamed meanwhile", found.path)
         return stream
 
-    def _deleted(self, stream: FileStream) -> bool:
-        return os.fstat(stream.fd).st_nlink == 0
-
-    def _problem(self, path: str, reason: str) -> None:
-        if path not in self._known_problems:
-            self._known_problems.add(path)
-            self.context.report(f"{path}: {reason}")
-
-    def _notice(self, text: str) -> None:
-        if text not in self._known_problems:
-            self._known_problems.add(text)
-            self.context.notice(text)
+    def _stream(self, found: Found, content: Content) -> FileStream:
+        config = self.config
+        form = partial(config.form_of, self.context.formats, found.path)
+        return FileStream.on(found.path, content, form, config.encoding, config.framing())
 
 
 def _stamp(moment: datetime) -> str:

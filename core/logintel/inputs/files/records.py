@@ -75,8 +75,9 @@ def records(data: bytes, base: int, codec: TextCodec, framer: Framer, *, final: 
 def _piece(data: bytes, base: int, codec: TextCodec) -> Stretch:
     """The first piece of a line that is too long. Depends on the bytes alone, so a replay cuts the same."""
     size = codec.piece(data, MAX_LINE)
-    if not data[:size].strip(b"\0"):
-        return Stretch((), (), (), size)  # a hole, as truncation under a writer without O_APPEND leaves it
+    hole = size - len(data[:size].lstrip(b"\0"))
+    if hole >= codec.width:  # as truncation under a writer without O_APPEND leaves it
+        return Stretch((), (), (), hole - hole % codec.width)
     texts, _, damaged = codec.lines(data[:size])
     return Stretch(texts, [(base, base + size)], [(0, 0)], size, cut=True, damaged=frozenset(damaged))
 

@@ -3,47 +3,61 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from logintel.inputs.files.discovery import Found, siblings
-from logintel.inputs.files.fingerprint import HEAD
-from logintel.inputs.files.stream import FileCursor, FileStream
+from logintel.inputs.files.cursor import Inode
+from logintel.inputs.files.discovery import Found, listable
+from logintel.inputs.files.fingerprint import HEAD, head_of
+from logintel.inputs.files.gzipped import is_gzip
+from logintel.inputs.files.parked import Heads, Parked
+from logintel.inputs.files.siblings import Siblings
+from logintel.inputs.files.stream import FileStream
 
 #: Files held open at once; more wait their turn.
 MAX_OPEN: Final = 256
-
-Inode = tuple[int, int]
-
-
-@dataclass(slots=True)
-class Parked:
-    """A stream whose file is closed. `size` and `modified` (ns) tell whether it grew since; None: look inside."""
-
-    name: str
-    cursor: FileCursor
-    size: int | None = None
-    modified: int | None = None
-
-    def unchanged(self, found: Found) -> bool:
-        """Whether the file is as it was when it was closed."""
-        return found.status.st_size == self.size and found.status.st_mtime_ns == self.modified
 
 
 @dataclass(slots=True)
 class Registry:
     """Streams by name, open or parked. A stream is open at most once, and a file feeds at most one stream.
 
-    deferred  whether the last `settle` left files for later because too many were open
-    missing   parked streams that the last `settle` found in no file
+    waiting   files that have something to read, in the order in which they will be opened
+    packed    compressed files whose stream must be found by inflating them
+    missing   parked streams that were found in no file
+    doubtful  whether a file turned out to be another one than `settle` took it for: settle again
     """
 
     opener: Callable[[Found], FileStream]
     open: dict[str, FileStream] = field(default_factory=dict)
     parked: dict[str, Parked] = field(default_factory=dict)
-    deferred: bool = False
-    missing: list[Parked] = field(default_factory=list)
+    waiting: deque[Found] = field(default_factory=deque)
+    packed: dict[Inode, Found] = field(default_factory=dict)
+    missing: dict[str, Parked] = field(default_factory=dict)
+    doubtful: bool = False
+    siblings: Siblings = field(default_factory=Siblings)
+    _places: dict[Inode, str] = field(default_factory=dict)
+    _queued: set[Inode] = field(default_factory=set)
+    _empty: set[Inode] = field(default_factory=set)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further file may be opened now."""
+        return len(self.open) >= MAX_OPEN
+
+    @property
+    def inodes(self) -> set[Inode]:
+        """Of the open files."""
+        return {stream.inode for stream in self.open.values()}
+
+    @property
+    def folders(self) -> set[str]:
+        """Where files lie that were found by symbolic links."""
+        open_ = (stream.real for stream in self.open.values())
+        parked = (parked.cursor.real for parked in self.parked.values())
+        return {os.path.dirname(real) for real in (*open_, *parked) if real}
 
     def settle(self, files: Iterable[Found]) -> Iterator[Found]:
         """Match a scan's files with the streams that are known; yield the files that are new.
@@ -51,54 +65,85 @@ class Registry:
         A known inode must still hold what was read; a parked stream whose inode is gone or holds something else is
         looked for by content among the new files and the siblings that rotation left.
         """
-        self.deferred = False
-        seen = {stream.inode for stream in self.open.values()}
-        strangers: list[Found] = []
-        missing = sorted(self.parked.values(), key=lambda parked: -parked.cursor.print.known)
-        by_inode: dict[Inode, list[Parked]] = {}
-        for parked in missing:  # several streams may have had an inode: each truncation ended one
-            by_inode.setdefault(parked.cursor.inode, []).append(parked)
+        self.doubtful = False
+        self.siblings = Siblings()
+        self.packed.clear()
+        self._empty.clear()
+        self.missing = dict(self.parked)
+        by_inode, opened = self._by_inode(), self.inodes
+        strangers = [found for found in files if found.inode not in opened and not self._is_known(found, by_inode)]
+        self.missing = {name: parked for name, parked in self.missing.items() if name in self.parked}
+        yield from self._reunited(strangers)
+
+    def written(self, files: Iterable[Found]) -> bool:
+        """Files were written to: queue those of parked streams. True when one is new: it was empty until now."""
+        opened, new = self.inodes, False
         for found in files:
-            if found.inode in seen:
+            parked = self.parked.get(self._places.get(found.inode, ""))
+            new = new or found.inode in self._empty
+            if parked and found.inode not in opened and not parked.unchanged(found):
+                self.enqueue(found)
+        return new
+
+    def admit(self) -> Iterator[Found]:
+        """Open the files that wait, while there is room; yield those that are new."""
+        opened = self.inodes if self.waiting else set()
+        while self.waiting and not self.full:
+            found = self.waiting.popleft()
+            self._queued.discard(found.inode)
+            parked = self.parked.get(self._places.get(found.inode, ""))
+            if found.inode in opened:
                 continue
-            owner = next((parked for parked in by_inode.get(found.inode, ()) if self._still(parked, found)), None)
-            if owner:
-                missing.remove(owner)
-            else:
-                strangers.append(found)
-        for parked in missing:
-            strangers = [found for found in strangers if not self._adopt(parked, found)]
-        self.missing = [parked for parked in missing if parked.name in self.parked]
-        for found in strangers:
-            if self.full:
-                self.deferred = True
-                return
-            yield found
+            if parked is None:
+                yield found
+            elif not self._resume(parked, found, in_turn=True):
+                self.doubtful = True
 
-    def orphans(self, present: set[Inode]) -> Iterator[Parked]:
-        """Missing streams that none of their siblings holds either: nothing more will come of them.
+    def look_beside(self, present: set[Inode]) -> None:
+        """Look for what is missing among the siblings that rotation left; `present`: the files that were found.
 
-        Where even the directory is gone (an unmounted disk) the stream waits.
+        Where even the directory is gone (an unmounted disk) or closed to us the stream waits, and where its file is
+        still there but named no more (an `exclude` was added), it stays where it is.
         """
-        taken = present | {stream.inode for stream in self.open.values()}
-        for parked in self.missing:
-            if os.path.isdir(os.path.dirname(parked.cursor.path) or ".") and not self._find_sibling(parked, taken):
-                del self.parked[parked.name]
-                yield parked
+        taken = present | self.inodes
+        for parked in list(self.missing.values()):
+            there = listable(os.path.dirname(parked.cursor.path) or ".")
+            if not there or _unnamed(parked, taken) or self._find_sibling(parked, taken):
+                self.missing.pop(parked.name, None)
+
+    def orphans(self) -> Iterator[Parked]:
+        """The streams that are still missing: nothing more will come of them."""
+        for name in list(self.missing):
+            del self.missing[name]
+            yield self.parked.pop(name)
 
     def move(self, stream: FileStream) -> bool:
         """After a truncation: go on with the copy that copytruncate made, where there is one."""
-        taken = {other.inode for other in self.open.values()}
-        if not self._find_sibling(Parked(stream.name, stream.cursor()), taken):
+        self.siblings = Siblings()
+        copy = Parked(stream.name, stream.cursor(), highest=stream.highest, grown=stream.grown)
+        if not self._find_sibling(copy, self.inodes):
             return False
-        stream.close()
+        os.close(stream.content.fd)
         return True
 
-    def park(self, stream: FileStream) -> None:
-        """Close a stream's file and keep its place."""
-        status = os.fstat(stream.fd)
-        self.parked[stream.name] = Parked(stream.name, stream.cursor(), status.st_size, status.st_mtime_ns)
+    def park(self, stream: FileStream, *, restless: bool = False) -> None:
+        """Close a stream's file and keep its place. `restless`: there is more to do; it gets its next turn in order."""
+        status = os.fstat(stream.content.fd)
+        size = status.st_size if stream.content.packed else stream.reached  # what was written behind that is new
+        self.parked[stream.name] = Parked(
+            stream.name,
+            stream.cursor(),
+            None if restless else size,
+            status.st_mtime_ns,
+            stream.content.seen,
+            bool(stream.open_record(partial_line=True)),
+            stream.highest,
+            stream.grown,
+        )
+        self._places[stream.inode] = stream.name
         self.forget(stream)
+        if restless:
+            self.enqueue(Found(stream.path, status))
 
     def close(self) -> None:
         """Close every open file."""
@@ -110,29 +155,58 @@ class Registry:
         del self.open[stream.name]
         stream.close()
 
-    def copied(self, found: Found) -> bool:
-        """Whether the file looks like a copy, whole or in the making, that copytruncate makes of a known file."""
-        return any(
-            _beside(found.path, stream.path) and _same_head(found, stream.head) for stream in self.open.values()
-        ) or any(
-            _beside(found.path, parked.cursor.path) and _holds(found, parked.cursor) for parked in self.parked.values()
-        )
+    def enqueue(self, found: Found) -> None:
+        """Let a file wait for its turn."""
+        if found.inode not in self._queued:
+            self._queued.add(found.inode)
+            self.waiting.append(found)
 
-    def _still(self, parked: Parked, found: Found) -> bool:
-        if parked.unchanged(found):
-            return True
-        if self.full:
-            self.deferred = True
-            return True
-        return self._resume(parked, found)
+    def take(self, parked: Parked, stream: FileStream) -> None:
+        """Go on with the parked stream in the open file that `stream` was made of."""
+        stream.resume(parked.name, parked.cursor)
+        stream.grown, stream.highest = parked.grown, parked.highest
+        self.parked.pop(parked.name, None)
+        self.missing.pop(parked.name, None)
+        self.open[parked.name] = stream
 
-    @property
-    def full(self) -> bool:
-        """Whether no further file may be opened now."""
-        return len(self.open) >= MAX_OPEN
+    def _by_inode(self) -> dict[Inode, list[Parked]]:
+        by_inode: dict[Inode, list[Parked]] = {}
+        for parked in sorted(self.parked.values(), key=lambda parked: -parked.cursor.print.known):
+            by_inode.setdefault(parked.cursor.inode, []).append(parked)  # each truncation of a file ended one
+        return by_inode
+
+    def _is_known(self, found: Found, by_inode: dict[Inode, list[Parked]]) -> bool:
+        candidates = by_inode.get(found.inode, ())
+        queued = self._places.get(found.inode) if found.inode in self._queued else None
+        owner = next((parked for parked in candidates if parked.name == queued or parked.unchanged(found)), None)
+        owner = owner or next((parked for parked in candidates if self._resume(parked, found)), None)
+        if owner is None:
+            return False
+        owner.seen = found.status.st_size
+        self.missing.pop(owner.name, None)
+        self._places[found.inode] = owner.name
+        return True
+
+    def _reunited(self, strangers: Iterable[Found]) -> Iterator[Found]:
+        """The files that are no missing stream's; what is compressed is put aside."""
+        heads = Heads.of(self.missing.values())
+        for found in strangers:
+            if not found.status.st_size:
+                self._empty.add(found.inode)
+            if found.inode in self._queued or not found.status.st_size:
+                continue
+            head = head_of(found.path)
+            if is_gzip(head):
+                self.packed[found.inode] = found
+            elif not any(parked.name in self.missing and self._adopt(parked, found) for parked in heads.like(head)):
+                yield found
 
     def _find_sibling(self, parked: Parked, taken: set[Inode]) -> bool:
-        return any(self._adopt(parked, found) for found in siblings(parked.cursor.path) if found.inode not in taken)
+        for found in self.siblings.beside(*parked.cursor.paths):
+            if found.inode not in taken and self._adopt(parked, found):
+                taken.add(found.inode)
+                return True
+        return False
 
     def _adopt(self, parked: Parked, found: Found) -> bool:
         """Take the file for the stream's, by what it holds. A few bytes at the same path prove nothing (a log that
@@ -145,42 +219,28 @@ class Registry:
             return True
         return self._resume(parked, found)
 
-    def _resume(self, parked: Parked, found: Found) -> bool:
+    def _resume(self, parked: Parked, found: Found, *, in_turn: bool = False) -> bool:
+        """Open the file for the stream, when it holds what was read. When it is not its turn, it waits for that."""
         try:
             stream = self.opener(found)
         except OSError:
             return False
-        if not parked.cursor.fits(stream.fd):
+        if stream.content.packed or not parked.cursor.fits(stream.content):
             stream.close()
             return False
-        stream.resume(parked.name, parked.cursor)
-        self.parked.pop(parked.name, None)
-        self.open[parked.name] = stream
-        if os.fstat(stream.fd).st_size == stream.position:
+        self.take(parked, stream)
+        if os.fstat(stream.content.fd).st_size == stream.position:
             self.park(stream)
+        elif not in_turn and (self.waiting or len(self.open) > MAX_OPEN):
+            self.park(stream, restless=True)
         return True
 
 
-def _beside(path: str, original: str) -> bool:
-    return path != original and path.startswith(os.path.splitext(original)[0])
-
-
-def _same_head(found: Found, head: bytes) -> bool:
-    size = min(len(head), found.status.st_size)
-    return _of(found, lambda fd: os.pread(fd, size, 0) == head[:size])
-
-
-def _holds(found: Found, cursor: FileCursor) -> bool:
-    return bool(cursor.print.known) and _of(found, cursor.fits)
-
-
-def _of(found: Found, holds: Callable[[int], bool]) -> bool:
-    """What `holds` says of the open file; False when it is gone."""
+def _unnamed(parked: Parked, present: set[Inode]) -> bool:
+    """Whether its file is where it was and as it was, though no pattern names it now."""
     try:
-        fd = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
+        status = os.stat(parked.cursor.path)
     except OSError:
         return False
-    try:
-        return holds(fd)
-    finally:
-        os.close(fd)
+    inode = (status.st_dev, status.st_ino)
+    return inode == parked.cursor.inode and inode not in present

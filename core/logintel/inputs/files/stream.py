@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable
@@ -11,52 +12,15 @@ from typing import Final, Self
 
 from logintel.event import Json
 from logintel.formats import Format, Framer
-from logintel.inputs.files.fingerprint import HEAD, TAIL, Fingerprint, ends, from_json, of
-from logintel.inputs.files.records import Stretch, records
-from logintel.inputs.files.text import HEAD_BYTES, TextCodec, codec_of
+from logintel.inputs.files.content import Content
+from logintel.inputs.files.cursor import FileCursor, Inode
+from logintel.inputs.files.fingerprint import HEAD, TAIL, ends, of
+from logintel.inputs.files.fixed import codec_for
+from logintel.inputs.files.records import MAX_LINE, Stretch, records
+from logintel.inputs.files.text import HEAD_BYTES, TextCodec
 
 #: Bytes read from one file in its turn; also what bounds a batch.
 BLOCK: Final = 256 * 1024
-_CURSOR_VERSION: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class FileCursor:
-    """Where a file is read up to, and how to find it again.
-
-    print  identifies what was read, and says up to which byte
-    cut    a byte at which a record ends though the bytes do not say so; it was sent, so a replay must end there too
-    """
-
-    path: str
-    inode: tuple[int, int]
-    print: Fingerprint
-    cut: int | None = None
-
-    def fits(self, fd: int) -> bool:
-        """Whether the open file is the one that was read."""
-        return self.print.fits(fd) and os.fstat(fd).st_size >= (self.cut or 0)
-
-    def to_json(self) -> Json:
-        """As a source's cursor."""
-        return {
-            "v": _CURSOR_VERSION,
-            "path": self.path,
-            "dev": self.inode[0],
-            "ino": self.inode[1],
-            "print": self.print.to_json(),
-            "cut": self.cut,
-        }
-
-    @classmethod
-    def from_json(cls, value: Json) -> FileCursor:
-        """The inverse of `to_json`. Raises ValueError when it is not one."""
-        if not isinstance(value, dict) or value.get("v") != _CURSOR_VERSION:
-            raise ValueError(f"not a file cursor of version {_CURSOR_VERSION}")
-        path, dev, ino, cut = value.get("path"), value.get("dev"), value.get("ino"), value.get("cut")
-        if not (isinstance(path, str) and isinstance(dev, int) and isinstance(ino, int)):
-            raise ValueError("a file cursor has path, dev and ino")
-        return cls(path, (dev, ino), from_json(value.get("print")), cut if isinstance(cut, int) else None)
 
 
 class Replaced(Exception):
@@ -70,12 +34,15 @@ class FileStream:
     pending    bytes that were read and not handed over
     head, tail of what was read, as a fingerprint takes them
     announced  bytes of the head that a saved cursor knows
+    caught_up  whether the last read came to the file's end
+    highest    byte up to which the file was ever read, and `grown`, when (monotonic, in seconds)
+    turns      blocks read since it was opened
     """
 
     path: str
     name: str
-    fd: int
-    inode: tuple[int, int]
+    content: Content
+    inode: Inode
     format: Format
     codec: TextCodec
     position: int
@@ -86,52 +53,121 @@ class FileStream:
     head: bytes = b""
     tail: bytes = b""
     announced: int = 0
+    real: str | None = None
+    done: tuple[int, int] | None = None
+    caught_up: bool = False
+    highest: int = 0
     grown: float = 0.0
+    turns: int = 0
 
     @classmethod
-    def open(cls, path: str, form: Format, encoding: str | None, framer: Callable[[], Framer] | None = None) -> Self:
-        """A new stream at the start of the file. Raises OSError."""
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        status = os.fstat(fd)
-        codec = codec_of(os.pread(fd, HEAD_BYTES, 0), encoding)
-        modified = datetime.fromtimestamp(status.st_mtime, UTC)
-        name = f"{os.path.basename(path)}-{secrets.token_hex(8)}"
+    def on(
+        cls,
+        path: str,
+        content: Content,
+        form: Callable[[bytes], Format | None],
+        encoding: str | None,
+        framer: Callable[[], Framer] | None,
+    ) -> Self:
+        """A new stream at the start of an open file, which it closes when this raises OSError. `form`: the format of
+        a file that begins so; where that cannot be told yet, FileNotFoundError is raised."""
+        try:
+            return cls._begun(path, content, form, encoding, framer)
+        except OSError:
+            os.close(content.fd)
+            raise
+
+    @classmethod
+    def _begun(
+        cls,
+        path: str,
+        content: Content,
+        make: Callable[[bytes], Format | None],
+        encoding: str | None,
+        framer: Callable[[], Framer] | None,
+    ) -> Self:
+        status = os.fstat(content.fd)
+        head = content.at(0, HEAD_BYTES)
+        form = make(head)
+        if form is None or (form.fixed and not head):  # the first bytes of fixed records tell their encoding
+            raise FileNotFoundError(errno.ENOENT, "nothing is in it yet that tells what it is", path)
+        codec = codec_for(head, encoding, form.fixed)
         stream = cls(
-            path, name, fd, (status.st_dev, status.st_ino), form, codec, codec.bom, modified, framer or form.framer
+            path,
+            f"{os.path.basename(path)}-{secrets.token_hex(8)}",
+            content,
+            (status.st_dev, status.st_ino),
+            form,
+            codec,
+            codec.bom,
+            datetime.fromtimestamp(status.st_mtime, UTC),
+            framer or form.framer,
         )
-        stream.head, stream.tail = ends(fd, codec.bom)
+        stream.head, stream.tail = ends(content, codec.bom)
+        real = os.path.realpath(path)
+        stream.real = real if real != path else None
         return stream
 
     def resume(self, name: str, cursor: FileCursor) -> None:
         """Go on as the stream `name` that `cursor` belongs to."""
-        self.name, self.path, self.cut = name, cursor.path, cursor.cut
+        self.name, self.path, self.cut, self.real = name, cursor.path, cursor.cut, cursor.real
         self.position = max(cursor.print.offset, self.codec.bom)
-        _, self.tail = ends(self.fd, self.position)
-        self.head = os.pread(self.fd, min(HEAD, cursor.print.known), 0)
+        _, self.tail = ends(self.content, self.position)
+        self.head = self.content.at(0, min(HEAD, cursor.print.known))
         self.announced = cursor.print.size
 
     def close(self) -> None:
         """Release the file."""
-        os.close(self.fd)
+        os.close(self.content.fd)
+
+    @property
+    def reached(self) -> int:
+        """The byte up to which it is read, handed over or not."""
+        return self.position + len(self.pending)
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the file has no name any more."""
+        return os.fstat(self.content.fd).st_nlink == 0
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the file was last known to have, and that were not read."""
+        waiting = 0 if self.codec.partial else len(self.pending)
+        return waiting + max(0, (self.content.seen or 0) - self.reached)
 
     def cursor(self) -> FileCursor:
         """The cursor behind everything that was handed over; made from memory, so a truncation cannot spoil it."""
-        return FileCursor(self.path, self.inode, of(self.position, self.head, self.tail), self.cut)
+        return FileCursor(
+            self.path, self.inode, of(self.position, self.head, self.tail), self.cut, self.real, self.done
+        )
 
     def read(self) -> bool:
         """Take in one block; True when there was something new. Raises Replaced when the file is another one now."""
-        data = b"" if len(self.pending) >= 2 * BLOCK else os.pread(self.fd, BLOCK, self.position + len(self.pending))
-        if os.fstat(self.fd).st_size < self.position + len(self.pending) or not self._unchanged_before():
+        room = len(self.pending) < 2 * BLOCK
+        data = self.content.at(self.reached, BLOCK) if room else b""
+        known = self.pending[-64:] if len(self.pending) >= 64 else (self.tail[-64:] + self.pending)[-64:]
+        if not self.content.follows(self.reached, known):
             raise Replaced  # checked behind the read: what was truncated before it must not be taken for the old file's
+        self.turns += 1
+        self.caught_up = room and len(data) < BLOCK
         self.pending += data
         if self.position < HEAD:
             self.head = (self.head[: self.position] + self.pending)[:HEAD]
+        if data[-1:] == b"\0":
+            self._skip_hole()
         return bool(data)
 
-    def _unchanged_before(self) -> bool:
-        """Whether the bytes before those just read are still the ones that were read before."""
-        known = self.pending[-64:] if len(self.pending) >= 64 else (self.tail[-64:] + self.pending)[-64:]
-        return os.pread(self.fd, len(known), self.position + len(self.pending) - len(known)) == known
+    def _skip_hole(self) -> None:
+        """Pass over a hole of a sparse file, as truncation under a writer without O_APPEND leaves it, unread.
+
+        By whole pieces of a line over the limit, so that what stands behind it has the place that reading gives it.
+        """
+        if self.cut is not None or not self.codec.partial or self.pending.strip(b"\0"):
+            return
+        skip = (self.content.next_data(self.reached) - 1 - self.position) // MAX_LINE * MAX_LINE
+        if skip > len(self.pending):
+            self.position, self.pending, self.tail = self.position + skip, b"", bytes(TAIL)
 
     def portion(self) -> Stretch:
         """The whole records in what was read, up to the cut if there is one."""
@@ -151,14 +187,20 @@ class FileStream:
         self.announced = len(self.head)
         return self.cursor().to_json()
 
+    def open_record(self, *, partial_line: bool) -> int:
+        """Bytes of the record that waits for more, with its last line even if that has no line end yet
+        (`partial_line`); 0 when there is none."""
+        whole = not (partial_line and self.codec.partial)
+        size = self.codec.whole_lines(self.pending) if whole else len(self.pending)
+        return size if self.pending[:size].strip(b"\0 \t\r\n") else 0
+
     def cut_open_record(self, *, partial_line: bool) -> bool:
-        """Decide that the open record ends with what was read, with its last line even if that has no line end yet
-        (`partial_line`). True when there was one: then the cursor must be saved before `portion` is sent."""
-        size = len(self.pending) if partial_line else self.codec.whole_lines(self.pending)
-        if not self.pending[:size].strip(b"\0 \t\r\n"):
-            return False
-        self.cut = self.position + size
-        return True
+        """Decide that the open record ends with what was read. True when there was one: then the cursor must be saved
+        before `portion` is sent."""
+        size = self.open_record(partial_line=partial_line)
+        if size:
+            self.cut = self.position + size
+        return bool(size)
 
     def _advance(self, used: int) -> None:
         passed = self.pending[:used]

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -17,6 +17,8 @@ _BOMS: Final = (
 )
 #: Bytes of a file's head that decide its encoding and whether it is text at all.
 HEAD_BYTES: Final = 1024
+#: Control characters that no log has: all but backspace, tab, line ends and escape.
+_NO_TEXT: Final = bytes(sorted({*range(32)} - {*b"\b\t\n\v\f\r\x1b"}))
 
 
 class Lines(NamedTuple):
@@ -36,6 +38,8 @@ class TextCodec:
     width  bytes per code unit: 1, 2 or 4
     """
 
+    #: Whether what stands behind the last line end is a line, once nothing follows.
+    partial: ClassVar[bool] = True
     name: str
     bom: int = 0
     width: int = 1
@@ -55,8 +59,8 @@ class TextCodec:
     def lines(self, data: bytes) -> Lines:
         """The lines of `data`; the last may lack its line end.
 
-        Bytes that are not of the encoding become visible `\\xNN`, so that nothing is dropped. Leading NULs, which are
-        holes in the file and no text, go.
+        Bytes that are not of the encoding become visible `\\xNN`, so that nothing is dropped. NULs at a line's ends,
+        which are holes in the file and no text, go.
         """
         lines = self._wide_lines(data) if self.width > 1 else self._narrow_lines(data)
         if not lines.lengths[-1]:
@@ -80,7 +84,7 @@ class TextCodec:
                 texts, damaged = self._one_by_one(parts)
         lengths[-1] -= 1
         if b"\0" in data:
-            texts = [text.lstrip("\0") for text in texts]
+            texts = [text.strip("\0") for text in texts]
         if b"\r" in data:
             texts = [text.removesuffix("\r") for text in texts]
         return Lines(texts, lengths, damaged)
@@ -101,6 +105,8 @@ class TextCodec:
         texts = whole.split("\n")
         lengths = [len(text.encode(self.name, "surrogatepass")) + self.width for text in texts]
         lengths[-1] = len(data) - sum(lengths[:-1])
+        if "\0" in whole:
+            texts = [text.strip("\0") for text in texts]
         mended = [text.removesuffix("\r").encode("utf-8", "backslashreplace").decode() for text in texts]
         damaged = {place for place, text in enumerate(texts) if mended[place] != text.removesuffix("\r")}
         return Lines(mended, lengths, damaged)
@@ -131,9 +137,12 @@ def codec_of(head: bytes, told: str | None = None) -> TextCodec:
 def is_binary(head: bytes, codec: TextCodec) -> bool:
     """Whether a file that starts with `head` is not text: it has NUL bytes where its encoding has none.
 
-    A leading run of NULs alone is a hole that a truncated log leaves, and is text.
+    NULs before any text, or behind lines of it, are a hole, which a crash or a truncation leaves in a log.
     """
-    return codec.width == 1 and b"\0" in head.lstrip(b"\0")
+    if codec.width > 1:
+        return False
+    text, nul, _ = head.lstrip(b"\0").partition(b"\0")
+    return bool(nul) and (b"\n" not in text or len(text.translate(None, _NO_TEXT)) < len(text))
 
 
 @lru_cache
