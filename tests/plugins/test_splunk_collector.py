@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from hec_collector import EVENT, HEALTH, RAW, SUCCESS, TOKEN, Collecting, run
@@ -120,6 +121,36 @@ def test_the_text_is_what_was_sent_and_the_rest_is_said_beside_it() -> None:
         "splunk_index": "i",
     }
     assert kept[3].timestamp == "2026-05-04T03:02:01.123000Z", "milliseconds are told by their size"
+
+
+def test_an_event_without_a_time_has_its_own_or_that_of_its_arrival_and_never_another_senders() -> None:
+    async def work(running: Collecting) -> None:
+        assert (
+            await running.post('{"event":"old","time":1}{"event":"2026-01-02 03:04:05 INFO own"}{"event":"none"}')
+            == SUCCESS
+        )
+
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    old, own, none = run(work).kept
+    assert (old.timestamp, own.timestamp) == ("1970-01-01T00:00:01.000000Z", "2026-01-02T03:04:05.000000Z")
+    assert none.timestamp
+    assert none.timestamp >= started
+    assert [event.metadata.get("splunk_time") for event in (old, own, none)] == [None, None, "received"]
+
+
+def test_a_text_that_no_format_should_see_is_kept_as_it_is_beside_others() -> None:
+    long = "level=error " + "x" * 300_000
+
+    async def work(running: Collecting) -> None:
+        assert (
+            await running.post("".join(json.dumps({"event": text}) for text in ("level=info a=1", long, "b")))
+            == SUCCESS
+        )
+
+    kept = run(work, format="logfmt").kept
+    assert [event.raw for event in kept] == ["level=info a=1", long, "b"]
+    assert [event.level for event in kept] == ["INFO", None, None]
+    assert [event.format for event in kept] == ["logfmt", "plain", "logfmt"]
 
 
 def test_a_sender_cannot_speak_for_the_agent() -> None:

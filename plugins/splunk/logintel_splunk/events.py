@@ -18,7 +18,7 @@ from logintel_splunk.records import Record, Said
 
 #: What we say of an event; a sender's own word of such a name is kept as record_NAME.
 _OURS: Final = frozenset(
-    ("peer", "splunk_token", "splunk_channel", "splunk_source", "splunk_sourcetype", "splunk_index")
+    ("peer", "splunk_token", "splunk_channel", "splunk_source", "splunk_sourcetype", "splunk_index", "splunk_time")
 )
 #: Indexed fields that name the level, best first.
 _LEVELS: Final = ("level", "severity", "log_level", "lvl")
@@ -68,15 +68,19 @@ class Decoder:
 
     def events(self, records: Sequence[Record], sender: Sender) -> list[Event]:
         """One or more for each record, in order."""
-        groups: dict[str | None, list[int]] = {}
+        now = self._context.now()
+        groups: dict[tuple[str | None, bool], list[int]] = {}
         for number, record in enumerate(records):
-            groups.setdefault(record.said.sourcetype, []).append(number)
+            groups.setdefault((record.said.sourcetype, len(record.raw) > _DECODED), []).append(number)
         made: list[tuple[int, Event]] = []
-        for sourcetype, numbers in groups.items():
-            decoded, places = self._decoded(self.form(sender, sourcetype), [records[number] for number in numbers])
+        for (sourcetype, long), numbers in groups.items():
+            form = self._context.formats.create("plain") if long else self.form(sender, sourcetype)
+            texts = [_line(records[number].value) or records[number].raw for number in numbers]
+            decoded, places = decode_records(form, texts, Reading(UTC, now.replace(minute=0, second=0, microsecond=0)))
             made += zip((numbers[place] for place in places), decoded, strict=True)
         if len(groups) > 1:
             made.sort(key=lambda pair: pair[0])
+        arrival = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         words: dict[Said, dict[str, Json]] = {}
         for number, event in made:
             record = records[number]
@@ -84,14 +88,10 @@ class Decoder:
             if ours is None:
                 ours = words[record.said] = _ours(record.said, sender)
             _complete(event, record, ours, sender)
+            if event.timestamp is None:  # that of whatever event came before it would be another sender's
+                event.timestamp = arrival
+                event.metadata["splunk_time"] = "received"
         return [event for _, event in made]
-
-    def _decoded(self, form: Format, records: Sequence[Record]) -> tuple[Sequence[Event], Sequence[int]]:
-        texts = [_line(record.value) or record.raw for record in records]
-        now = self._context.now().replace(minute=0, second=0, microsecond=0)
-        if max(map(len, texts)) > _DECODED:
-            form = self._context.formats.create("plain")
-        return decode_records(form, texts, Reading(UTC, now))
 
 
 def _line(value: Json) -> str:
