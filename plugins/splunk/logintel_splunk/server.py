@@ -41,6 +41,7 @@ async def serve(
         lifespan="off",
         interface="asgi3",
         log_config=None,
+        log_level="error",  # a line for each request that is no HTTP would let anybody fill the log
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -79,6 +80,7 @@ def _connections(server: _Server) -> list[_Bounded]:
 
 class _Config(uvicorn.Config):
     max_connections: int = 0
+    refused_connections: int = 0
 
 
 class _Server(uvicorn.Server):
@@ -103,7 +105,11 @@ class _Bounded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self.config.max_connections:
-            _log.warning("connections_at_limit", limit=self.config.max_connections)
+            self.config.refused_connections += 1
+            if self.config.refused_connections.bit_count() == 1:  # told when the number has doubled
+                _log.warning(
+                    "connections_at_limit", limit=self.config.max_connections, closed=self.config.refused_connections
+                )
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
