@@ -7,7 +7,10 @@ import gzip
 import json
 from typing import Any
 
+import pytest
 from hec_collector import EVENT, HEALTH, SUCCESS, TOKEN, Collecting, run
+
+from logintel_splunk import bodies, server
 
 
 def test_a_full_spool_is_503_with_nothing_kept_and_health_says_so() -> None:
@@ -98,6 +101,42 @@ def test_a_head_without_end_is_not_collected() -> None:
         async with asyncio.timeout(30):
             await talk(running.port, trailing, b"X: " + b"y" * 200_000)
         assert await running.post('{"event":"a"}') == SUCCESS
+
+    assert run(work).texts == ["a"]
+
+
+def test_a_sender_that_does_not_get_on_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a silent connection, half a head, a head again after a request, or half a body; a slow disk is no fault of
+    its."""
+    monkeypatch.setattr(server, "_HEAD_SECONDS", 2.0)
+    monkeypatch.setattr(server, "_LOOK", 0.1)
+    monkeypatch.setattr(bodies, "_PATIENCE", 2.0)
+    head = f"POST /services/collector HTTP/1.1\r\nHost: x\r\nAuthorization: Splunk {TOKEN}\r\nContent-Length: 13\r\n"
+
+    async def after_a_request(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {HEALTH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b'"code":17}')
+        writer.write(b"POST /serv")
+        left = await reader.read()
+        writer.close()
+        return left
+
+    async def work(running: Collecting) -> None:
+        running.disk.clear()
+        sending = asyncio.ensure_future(running.post('{"event":"a"}'))
+        await running.asked.wait()
+        async with asyncio.timeout(60):
+            silent, half, again, body = await asyncio.gather(
+                talk(running.port),
+                talk(running.port, b"POST /serv"),
+                after_a_request(running.port),
+                talk(running.port, f"{head}Connection: close\r\n\r\n{{".encode()),
+            )
+        assert (silent, half, again) == (b"", b"", b"")
+        assert body.startswith(b"HTTP/1.1 408 ")
+        running.disk.set()
+        assert await sending == SUCCESS
 
     assert run(work).texts == ["a"]
 
