@@ -21,8 +21,19 @@ NAMES = {
     "logintel_devstack",
     "logintel_embedded",
     "logintel_sap",
+    "logintel_splunk",
 }
-HOMES = ("core", "agent", "collector", "plugins/application", "plugins/custom", "plugins/sap", "devstack", "embedded")
+HOMES = (
+    "core",
+    "agent",
+    "collector",
+    "plugins/application",
+    "plugins/custom",
+    "plugins/sap",
+    "plugins/splunk",
+    "devstack",
+    "embedded",
+)
 
 
 @pytest.fixture(scope="module")

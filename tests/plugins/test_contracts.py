@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import hec_collector
+import httpx
 from sap_records import audit_record
 
 from logintel.source import Source, SourceContext
@@ -102,3 +105,32 @@ class TestApplicationSockets(PushedContract):
 
     def records(self) -> Sequence[str]:
         return [*(f"<13>1 2026-01-02T03:04:05Z h app {n} - - text" for n in range(300)), "<999> no priority", "{", "<"]
+
+
+class TestSplunkCollector(PushedContract):
+    """HTTP Event Collector, a request an event; the client tries again while it is told that the server is busy."""
+
+    @cached_property
+    def port(self) -> int:
+        return hec_collector.free_port()
+
+    def source(self, context: SourceContext) -> Source:
+        return hec_collector.source(self.port, context)
+
+    async def send(self, records: Sequence[str]) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.close()
+        await writer.wait_closed()
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60) as client:
+            await asyncio.gather(*(self._send(client, record) for record in records))
+
+    async def _send(self, client: httpx.AsyncClient, record: str) -> None:
+        headers = {"Authorization": f"Splunk {hec_collector.TOKEN}"}
+        status = 503
+        while status == 503:
+            body = json.dumps({"event": record})
+            status = (await client.post(hec_collector.EVENT, content=body, headers=headers)).status_code
+        assert status == 200
+
+    def records(self) -> Sequence[str]:
+        return [*(f"2026-01-02 03:04:05 INFO order {n}" for n in range(50)), '{"a":', "}{", "\ud800", "<", "\0"]

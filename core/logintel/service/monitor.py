@@ -38,6 +38,7 @@ async def monitored(
     server = _Server(
         uvicorn.Config(
             _application(health, metrics),
+            http="h11",  # the faster parser that an agent has too puts no bound on a request's head
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -71,7 +71,9 @@ def _on_ports(address: Address, places: list[tuple[socket.AddressFamily, Any]]) 
 
 
 def _on_port(address: Address, family: socket.AddressFamily, place: Any) -> socket.socket:
-    one = socket.socket(family, socket.SOCK_STREAM if address.stream else socket.SOCK_DGRAM)
+    # asyncio sends answers without delay (TCP_NODELAY) on connections of a socket that is named TCP, not by default
+    kind = (socket.SOCK_STREAM, socket.IPPROTO_TCP) if address.stream else (socket.SOCK_DGRAM, socket.IPPROTO_UDP)
+    one = socket.socket(family, *kind)
     try:
         one.setblocking(False)
         if family == socket.AF_INET6:

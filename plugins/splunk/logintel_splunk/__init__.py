@@ -1,0 +1,1 @@
+"""The Splunk source: takes what clients of the HTTP Event Collector send."""
