@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from logintel_agent.checkpoint import Checkpoint
+from logintel_agent.checkpoint_contents import VERSION
 
 #: For each line `STEP FIRST` on its standard input it forks: the child saves counts of three streams, ten times from
 #: FIRST on, and says each save that returned. It kills itself before (or, for a write, in the middle of) its STEPth
@@ -131,7 +132,7 @@ def test_killed_at_every_write_it_is_readable_and_neither_behind_nor_ahead(path:
     while killed:
         killed, said = writer.killed_at(step, first)
         if path.exists():
-            assert readable_lines(path)[0]["v"] == 1
+            assert readable_lines(path)[0]["v"] == VERSION
         offsets = found(path)
         promised, tried = said["saved"][-1], said["trying"][-1]
         assert len(offsets) == 3 or promised < 0

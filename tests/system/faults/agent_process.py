@@ -104,7 +104,8 @@ class AgentProcess:
     def _end(self) -> None:
         self._wait_until_up()  # before that nobody has told the kernel what SIGTERM means
         code = self._signal(signal.SIGTERM).wait(_ENDS_WITHIN)
-        if code != 0:
+        # Killed by it: an orphan of the life before still answered on the port, and this life had not got that far.
+        if code not in (0, -signal.SIGTERM):
             raise EndedByItself(f"when it was asked to end, with exit code {code}; {self.log} says why")
 
     def _killed(self) -> None:
