@@ -108,7 +108,7 @@ def encoded(
             stamp, origin, value = timestamp_of(item), "previous", item
         elif item.timestamp is not None:
             stamp, origin = item.timestamp, "previous"
-            value = encode(item, stamp, "record", log_id)
+            value = encode(item, stamp, item.origin, log_id)
         else:
             value = encode(item, stamp, origin, log_id)
         values.append(value)

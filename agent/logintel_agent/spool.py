@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -69,10 +70,12 @@ class Spool:
         """Return when the events are on disk.
 
         Raises Full when there is no room (LogFull: the disk took nothing), ValueError for an event over 16 MiB;
-        none of the events is kept then. Cancelled, it may have kept them.
+        none of the events is kept then. Cancelled, it may have kept them. An event that states no time gets that of
+        its arrival: the time of the one before it would be another sender's.
         """
         if not events:
             return
+        _stamp(events)
         try:
             await self._spooled.append([encode(event) for event in events]).durable
         except Full as error:
@@ -175,6 +178,13 @@ class Spool:
             self._ends.pop(stream, None)
             if (cursor := self._delivered.pop(stream, None)) is not None:
                 self._gone.append((stream, cursor))
+
+
+def _stamp(events: Sequence[Event]) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    for event in events:
+        if event.timestamp is None:
+            event.timestamp, event.origin = now, "received"
 
 
 def _stream(segment: Segment) -> str:

@@ -30,6 +30,7 @@ def encode(event: Event) -> bytes:
         event.metadata,
         event.tags,
         event.format,
+        event.origin,
     ]
     try:
         return _PLAIN + orjson.dumps(fields)
@@ -43,8 +44,8 @@ def decode(payload: bytes) -> Event:
     if form not in (_PLAIN, _UNBOUNDED):
         raise ValueError(f"expected form 1 or 2, got {form!r}")
     fields = orjson.loads(body) if form == _PLAIN else json.loads(body)
-    raw, message, timestamp, level, parsed, metadata, tags, name, *_ = fields
-    return Event(raw, message, timestamp, level, parsed, metadata, tags, name)
+    raw, message, timestamp, level, parsed, metadata, tags, name, *later = fields
+    return Event(raw, message, timestamp, level, parsed, metadata, tags, name, later[0] if later else "record")
 
 
 def exported(payload: bytes, source: str, stream: str, number: int) -> bytes:

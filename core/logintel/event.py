@@ -38,6 +38,7 @@ class Event:
     metadata   every further parsed value (small JSON)
     tags       short labels; `_unparsed` marks what no format could decode
     format     name of the format that decoded it; sent as metadata.format
+    origin     where `timestamp` is from, where there is one
     """
 
     raw: str
@@ -48,6 +49,7 @@ class Event:
     metadata: dict[str, Json] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     format: str = ""
+    origin: TimestampOrigin = "record"
 
 
 class Envelope(NamedTuple):

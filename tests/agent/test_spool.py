@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,10 @@ MIB = 1024 * 1024
 
 
 def events(first: int, count: int, size: int = 50) -> list[Event]:
-    return [Event(f"line {n} " + "x" * size, level="INFO", metadata={"n": n}) for n in range(first, first + count)]
+    return [
+        Event(f"line {n} " + "x" * size, "", "2026-01-02T03:04:05.000000Z", "INFO", metadata={"n": n})
+        for n in range(first, first + count)
+    ]
 
 
 async def drain(spool: Spool, cursors: dict[str, Cursor], count: int, *, commit: bool) -> list[Batch]:
@@ -281,3 +285,23 @@ def test_lone_surrogates_and_huge_integers_come_back() -> None:
     assert decode(encode(event)) == event
     with pytest.raises(ValueError, match="expected form"):
         decode(b"\x07[]")
+
+
+def test_an_event_that_states_no_time_has_that_of_its_arrival(tmp_path: Path) -> None:
+    """And not that of the event before it, which another sender may have sent."""
+    before = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    async def run() -> list[Event]:
+        spool = Spool(tmp_path / "spool", 1 << 20)
+        await spool.accept([Event("old", timestamp="1999-01-01T00:00:00.000000Z"), Event("none")])
+        found: list[Event] = []
+        async for batch in spool.batches({}, once=True):
+            found += batch.events
+        await spool.close()
+        return found
+
+    old, none = asyncio.run(run())
+    assert (old.timestamp, old.origin) == ("1999-01-01T00:00:00.000000Z", "record")
+    assert none.timestamp is not None
+    assert none.timestamp >= before
+    assert none.origin == "received"

@@ -18,7 +18,7 @@ from logintel_splunk.records import Record, Said
 
 #: What we say of an event; a sender's own word of such a name is kept as record_NAME.
 _OURS: Final = frozenset(
-    ("peer", "splunk_token", "splunk_channel", "splunk_source", "splunk_sourcetype", "splunk_index", "splunk_time")
+    ("peer", "splunk_token", "splunk_channel", "splunk_source", "splunk_sourcetype", "splunk_index")
 )
 #: Indexed fields that name the level, best first.
 _LEVELS: Final = ("level", "severity", "log_level", "lvl")
@@ -80,7 +80,6 @@ class Decoder:
             made += zip((numbers[place] for place in places), decoded, strict=True)
         if len(groups) > 1:
             made.sort(key=lambda pair: pair[0])
-        arrival = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         words: dict[Said, dict[str, Json]] = {}
         for number, event in made:
             record = records[number]
@@ -88,9 +87,6 @@ class Decoder:
             if ours is None:
                 ours = words[record.said] = _ours(record.said, sender)
             _complete(event, record, ours, sender)
-            if event.timestamp is None:  # that of whatever event came before it would be another sender's
-                event.timestamp = arrival
-                event.metadata["splunk_time"] = "received"
         return [event for _, event in made]
 
 
