@@ -58,7 +58,7 @@ class Keeper:
         """Send the batch's events; its cursor is not saved yet. Raises AssertionError for what the contract forbids."""
         place = self._on_the_way.get(batch.stream)
         if place is None:
-            place = _Place(new_stream_id(), 0, b"null")
+            place = _Place(batch.identity or new_stream_id(), 0, b"null")
             self.saved[batch.stream] = place  # an agent saves a stream's id before its first event leaves
         if batch.stream in self._promised:  # what a batch without events announces is saved before more is sent
             self.saved[batch.stream] = place

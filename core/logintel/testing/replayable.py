@@ -6,25 +6,30 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import ClassVar, Final
 
-from logintel.batch import Batch
+from logintel.batch import Batch, Cursor
 from logintel.hooks import load_plugins
 from logintel.source import InputExhausted, Source, SourceContext
 from logintel.testing.keeper import Keeper
 
 #: Seconds that one run of the source over the test's input may take.
 TIMEOUT: Final = 60.0
-#: Runs that are killed are so many at most: with more batches, at evenly spread ones.
-_KILLS: Final = 5
-_T = TypeVar("_T")
 
 
 class ReplayableContract(ABC):
-    """Subclass it in a test module, `class TestMySource(ReplayableContract)`; say how the source is made and fed."""
+    """Subclass it in a test module, `class TestMySource(ReplayableContract)`; say how the source is made and fed.
+
+    Where a run takes long, lower these: kills, at evenly spread batches; batches that are not saved when one comes;
+    steps of the loop after which a run is cancelled.
+    """
+
+    kills: ClassVar[int] = 5
+    unsaved: ClassVar[Sequence[int]] = (0, 1, 3)
+    steps: ClassVar[Sequence[int]] = (1, 2, 5, 13, 34, 89)
 
     @abstractmethod
     def source(self, directory: Path, context: SourceContext) -> Source:
@@ -33,6 +38,10 @@ class ReplayableContract(ABC):
     @abstractmethod
     def fill(self, directory: Path) -> Collection[str]:
         """Put input there that gives several batches, malformed records among them; the raw texts it has to become."""
+
+    def begin(self, directory: Path, cursors: Mapping[str, Cursor]) -> None:  # noqa: B027 - most need nothing
+        """Another trial over the same input begins, behind `cursors`: for sources whose place is kept elsewhere, as by
+        a consumer group."""
 
     def test_everything_is_read_once(self, tmp_path: Path) -> None:
         """In a run without disturbance: every record, none twice."""
@@ -53,9 +62,9 @@ class ReplayableContract(ABC):
         """Sent and not acknowledged, acknowledged and not saved: what comes again has the same id."""
         expected = self.fill(tmp_path)
         count = len(asyncio.run(self._run(tmp_path, Keeper())))
-        for kill in _spread(count):
-            for unsaved in (0, 1, 3):
-                keeper = Keeper()
+        for kill in self._spread(count):
+            for unsaved in self.unsaved:
+                keeper = self._anew(tmp_path, Keeper())
                 asyncio.run(self._run(tmp_path, keeper, until=kill, unsaved=unsaved))
                 asyncio.run(self._run(tmp_path, keeper))
                 self._judge(keeper, expected, f"killed at batch {kill} with {unsaved} not saved")
@@ -63,8 +72,8 @@ class ReplayableContract(ABC):
     def test_cancelled_at_each_step(self, tmp_path: Path) -> None:
         """A cancelled read loses nothing that was handed over and nothing that was not."""
         expected = self.fill(tmp_path)
-        for steps in (1, 2, 5, 13, 34, 89):
-            keeper = Keeper()
+        for steps in self.steps:
+            keeper = self._anew(tmp_path, Keeper())
             asyncio.run(self._cancelled(tmp_path, keeper, steps))
             asyncio.run(self._run(tmp_path, keeper))
             self._judge(keeper, expected, f"cancelled after {steps} steps of the loop")
@@ -78,8 +87,8 @@ class ReplayableContract(ABC):
             await self._run(tmp_path, whole, seen=lambda: places.append((dict(whole.saved), len(whole.sent))))
 
         asyncio.run(note())
-        for saved, sent in _few(places):
-            again = Keeper(sent=whole.sent[:sent], saved=dict(saved))
+        for saved, sent in (places[place] for place in self._spread(len(places))):
+            again = self._anew(tmp_path, Keeper(sent=whole.sent[:sent], saved=dict(saved)))
             asyncio.run(self._run(tmp_path, again))
             self._judge(again, expected, f"read again behind {sent} events")
 
@@ -88,6 +97,13 @@ class ReplayableContract(ABC):
         expected, keeper = self.fill(tmp_path), Keeper()
         asyncio.run(self._run(tmp_path, keeper, pause=0.01))
         self._judge(keeper, expected, "with a slow sink")
+
+    def _anew(self, directory: Path, keeper: Keeper) -> Keeper:
+        self.begin(directory, keeper.cursors())
+        return keeper
+
+    def _spread(self, count: int) -> Sequence[int]:
+        return range(count) if count <= self.kills else [place * count // self.kills for place in range(self.kills)]
 
     async def _run(
         self,
@@ -138,11 +154,3 @@ class ReplayableContract(ABC):
         found, wanted = Counter(keeper.texts()), Counter(expected)
         assert not wanted - found, f"{when}: lost {sorted((wanted - found).elements())[:3]}"
         assert not found - wanted, f"{when}: came under a second id: {sorted((found - wanted).elements())[:3]}"
-
-
-def _spread(count: int) -> Sequence[int]:
-    return range(count) if count <= _KILLS else [place * count // _KILLS for place in range(_KILLS)]
-
-
-def _few(places: Sequence[_T]) -> Sequence[_T]:
-    return [places[place] for place in _spread(len(places))]
