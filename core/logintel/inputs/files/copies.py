@@ -23,11 +23,15 @@ class Copies:
     registry: Registry
     patience: float
     _since: dict[Inode, float] = field(default_factory=dict)
+    _asked: set[Inode] = field(default_factory=set)
     _by_stem: dict[str, list[FileStream | FileCursor]] | None = None
 
     def look(self) -> None:
-        """A new look begins: what was known of the streams may have changed."""
+        """A new look begins: what was known of the streams may have changed. A file that nobody asked for in the last
+        one waits no more: another may have its inode by now, whose time begins anew."""
         self._by_stem = None
+        self._since = {inode: since for inode, since in self._since.items() if inode in self._asked}
+        self._asked.clear()
 
     def add(self, stream: FileStream) -> None:
         """A stream that was opened in this look."""
@@ -36,6 +40,7 @@ class Copies:
 
     def waits(self, found: Found) -> bool:
         """Whether the file should not be read yet."""
+        self._asked.add(found.inode)
         since = self._since.setdefault(found.inode, time.monotonic())
         waits = time.monotonic() - since < self.patience and any(
             _looks_like(found, original) for original in self._beside(found.path)
