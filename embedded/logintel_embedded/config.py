@@ -19,9 +19,14 @@ class EmbeddedConfig(AgentConfig, CollectorConfig):
 
     @classmethod
     def problems(cls, document: Document) -> Iterator[Problem]:
-        """Servers: `logintel run` uses none."""
+        """Servers and a monitor: `logintel run` has none."""
         yield from super().problems(document)
         for key in _SERVERS:
             if key in document.places:
                 ends = "`logintel agent run` and `logintel collector run`"
                 yield document.problem(key, f"`logintel run` uses no server: remove it, or start {ends} instead")
+        if ("monitor",) in document.places:
+            message = (
+                "`logintel run` serves no health and no metrics: remove it; `logintel agent run` and `collector run` do"
+            )
+            yield document.problem(("monitor",), message)

@@ -92,6 +92,14 @@ def test_servers_in_the_configuration_are_refused(tmp_path: Path) -> None:
     assert "`logintel agent run` and `logintel collector run`" in done.err
 
 
+def test_a_monitor_is_refused_and_not_passed_over(tmp_path: Path, log: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text('monitor: {listen: "127.0.0.1:9465"}\nsources: []\n')
+    done = logintel("run", "--once", "--config", config, "--data", tmp_path / "data", log)
+    assert done.code == 2
+    assert f"{config}:1: monitor: `logintel run` serves no health" in done.err
+
+
 def test_every_sample_is_indexed_and_a_second_run_adds_nothing(data: Path) -> None:
     first = once(data, SAMPLES)
     assert first.code == 0, first.err
