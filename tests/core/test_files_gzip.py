@@ -6,7 +6,7 @@ import gzip
 import shutil
 import threading
 import time
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -213,22 +213,18 @@ def test_complaint_5_renamed_at_the_very_moment_of_a_look(tmp_path: Path, log: P
     append(log, *numbers(50, 60))
     compress(log, tmp_path / "app.log.1.gz")
     append(log, "after")
-    over = threading.Event()
 
     def rename() -> None:
         names = [tmp_path / f"app.log.{number}.gz" for number in range(1, 9)]
-        while not over.is_set():
-            for old, new in pairwise([*names, names[0]]):
-                if old.exists():
-                    old.rename(new)
-                time.sleep(0.002)
+        for old, new in islice(cycle(pairwise([*names, names[0]])), 400):
+            old.rename(new)
+            time.sleep(0.005)
 
     renaming = threading.Thread(target=rename)
     renaming.start()
     try:
-        reader.follow(*[lambda: None] * 25, until=lambda: len(reader.taken) >= 61)
+        reader.follow(until=lambda: not renaming.is_alive() and len(reader.taken) >= 61)
     finally:
-        over.set()
         renaming.join()
     reader.once()
     assert sorted(reader.texts) == sorted([*numbers(0, 60), "after"])
