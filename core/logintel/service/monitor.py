@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Final
 
@@ -22,6 +22,7 @@ from starlette.routing import Route
 from logintel.config.shared import MonitorConfig
 from logintel.refused import Refused
 from logintel.service.health import Verdict
+from logintel.service.http_server import HttpServer
 
 #: Requests at once; more are answered 503.
 _AT_ONCE: Final = 16
@@ -35,7 +36,7 @@ async def monitored(
 ) -> AsyncIterator[None]:
     """Serve while in it. Raises Refused when the address cannot be had."""
     listening = _bound(config)
-    server = _Server(
+    server = HttpServer(
         uvicorn.Config(
             _application(health, metrics),
             http="h11",  # the faster parser that an agent has too puts no bound on a request's head
@@ -88,14 +89,6 @@ class _Told(Collector):
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("logintel_build", "Version of this process.", {"version": version("logintel")})
         yield from self._metrics()
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the process: the server ends with it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def _bound(config: MonitorConfig) -> socket.socket:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from logintel.service.http_server import HttpServer
 from logintel_splunk.collector import Collector
 
 #: Bytes of a request that are not its body.
@@ -51,7 +51,7 @@ async def serve(
     config.max_connections = max_connections
     config.load()
     config.ssl = tls
-    server = _Server(config)
+    server = HttpServer(config)
     serving = asyncio.create_task(server.serve(sockets=list(listening)))
     try:
         async with asyncio.TaskGroup() as group:
@@ -64,7 +64,7 @@ async def serve(
             connection.transport.abort()
 
 
-async def _hurry(server: _Server) -> None:
+async def _hurry(server: HttpServer) -> None:
     """Let go of connections whose next request does not get on."""
     while True:
         await asyncio.sleep(_LOOK)
@@ -74,21 +74,13 @@ async def _hurry(server: _Server) -> None:
                 connection.transport.abort()
 
 
-def _connections(server: _Server) -> list[_Bounded]:
+def _connections(server: HttpServer) -> list[_Bounded]:
     return [connection for connection in server.server_state.connections if isinstance(connection, _Bounded)]
 
 
 class _Config(uvicorn.Config):
     max_connections: int = 0
     refused_connections: int = 0
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the process: the server ends with it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class _Bounded(HttpToolsProtocol):
