@@ -62,7 +62,7 @@ class SourceRun:
 
     failure  what it last stopped for, if it ever did
     waiting  whether it waits to be started again
-    ended    whether it does nothing any more; `finished`: by itself, and not because it was stopped
+    ended    whether it does nothing any more
     """
 
     config: SourceConfig
@@ -71,11 +71,15 @@ class SourceRun:
     failure: Failure | None = None
     waiting: bool = False
     ended: bool = False
-    finished: bool = False
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
     _before: Counts = field(default_factory=Counts)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended by itself, and not because it was stopped."""
+        return self.ended and not self._stop.is_set()
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -94,7 +98,7 @@ class SourceRun:
                 for way in self.ways:
                     group.create_task(self._keep(way))
         finally:
-            self.ended, self.finished = True, not self._stop.is_set()
+            self.ended = True
             self._done.set()
 
     async def stop(self) -> None:
