@@ -16,11 +16,7 @@ from typing import Any
 import pytest
 from agent_process import AgentProcess, once_each
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from logintel_devstack.ports import free_port
 
 
 class Writer(threading.Thread):
@@ -130,7 +126,7 @@ def test_a_wrong_configuration_changes_nothing(agent: AgentProcess) -> None:
 
 def test_what_cannot_start_is_rolled_back(agent: AgentProcess) -> None:
     """Complaint 19: a reload that fails half-way leaves neither the old nor the new configuration in effect."""
-    taken, free = socket.socket(), free_port()
+    taken, free = socket.socket(), free_port(())
     taken.bind(("127.0.0.1", 0))
     taken.listen()
     port = taken.getsockname()[1]
@@ -138,7 +134,7 @@ def test_what_cannot_start_is_rolled_back(agent: AgentProcess) -> None:
     agent.configure(old)
     agent.start()
     agent.until(lambda: connects(free))
-    new = free_port()
+    new = free_port(())
     agent.configure(
         {"name": "net", "type": "application", "listen": [f"tcp://127.0.0.1:{new}"]},
         {"name": "two", "type": "application", "listen": [f"tcp://127.0.0.1:{port}"]},
@@ -172,7 +168,7 @@ def test_keys_that_need_a_restart_are_refused(agent: AgentProcess) -> None:
 
 def test_no_connection_is_refused_while_it_reloads(agent: AgentProcess) -> None:
     """Complaint 19: same-port sockets are closed and opened again, and senders are refused in between."""
-    port = free_port()
+    port = free_port(())
     source = {"name": "net", "type": "application", "format": "plain", "listen": [f"tcp://127.0.0.1:{port}"]}
     agent.configure(source)
     agent.start()
@@ -208,7 +204,7 @@ def test_no_connection_is_refused_while_it_reloads(agent: AgentProcess) -> None:
 
 
 def test_a_removed_source_delivers_what_it_had_received(agent: AgentProcess) -> None:
-    port = free_port()
+    port = free_port(())
     source = {"name": "net", "type": "application", "format": "plain", "listen": [f"tcp://127.0.0.1:{port}"]}
     agent.configure(source)
     agent.start()

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hec_collector import EVENT, TOKEN, free_port
+from hec_collector import EVENT, TOKEN
 
 from logintel.bus.kafka_consumer import GroupConsumer
 from logintel.bus.topics import INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel.event import decode
+from logintel_devstack.ports import free_port
 
 COMMAND = [sys.executable, "-m", "logintel", "agent", "run"]
 NOBODY = "127.0.0.1:9"
@@ -35,7 +36,7 @@ class Host:
     """An agent's configuration and data; `tag` is in every event of this test alone."""
 
     directory: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=lambda: free_port(()))
     tag: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def run(self, kafka: str, *words: str) -> subprocess.Popen[bytes]:

@@ -23,6 +23,7 @@ from logintel.bus.topics import INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel.event import decode
 from logintel_agent import spool_event
+from logintel_devstack.ports import free_port
 
 COMMAND = [sys.executable, "-m", "logintel", "agent", "run"]
 NOBODY = "127.0.0.1:9"
@@ -96,13 +97,6 @@ def eventually(condition: Callable[[], bool], running: subprocess.Popen[bytes]) 
         time.sleep(0.05)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def connected(port: int, running: subprocess.Popen[bytes]) -> socket.socket:
     """A connection to the agent as soon as it listens."""
     sender = socket.socket()
@@ -118,7 +112,7 @@ def send_until_it_breaks(sender: socket.socket, lines: list[bytes]) -> None:
 
 def test_a_kill_in_mid_flow_loses_nothing_that_was_accepted(tmp_path: Path, kafka: str) -> None:
     asyncio.run(set_up(KafkaBusConfig(bootstrap_servers=(kafka,))))
-    port = free_port()
+    port = free_port(())
     host = Host(tmp_path, {"listen": [f"tcp://127.0.0.1:{port}"]})
     accepted: set[str] = set()
     for life, broker in enumerate((NOBODY, kafka)):

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service_manager import ServiceManager, described, free_port
+from service_manager import ServiceManager, described
 
 from logintel.bus.topics import set_up
 from logintel.config.shared import KafkaBusConfig
+from logintel_devstack.ports import free_port
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_a_life_under_a_service_manager(service: ServiceManager) -> None:
     assert "stores.postgres" in service.log.read_text()
 
     service.heard.clear()
-    service.listen = f"127.0.0.1:{free_port()}"
+    service.listen = f"127.0.0.1:{free_port(())}"
     service.write(monitor={"listen": service.listen})
     service.process.send_signal(signal.SIGHUP)
     service.until(lambda: '"event": "reloaded"' in service.log.read_text())

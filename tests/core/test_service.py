@@ -20,6 +20,7 @@ from logintel.service.health import Health
 from logintel.service.monitor import monitored
 from logintel.service.notify import Notify
 from logintel.service.watched import watched
+from logintel_devstack.ports import free_port
 
 
 @dataclass
@@ -167,15 +168,9 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
     assert Notify.from_environment({"WATCHDOG_USEC": "30000", "WATCHDOG_PID": "1"}).watchdog is None
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_what_is_served() -> None:
     part = Part("reader", 1)
-    config = MonitorConfig(listen=f"127.0.0.1:{free_port()}")
+    config = MonitorConfig(listen=f"127.0.0.1:{free_port(())}")
     now = 0.0
 
     def metrics() -> Iterator[Metric]:

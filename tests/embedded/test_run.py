@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 
 from logintel.main import main
+from logintel_devstack.ports import free_port
 
 COMMAND = [sys.executable, "-m", "logintel"]
 SAMPLES = Path(__file__).parents[2] / "examples" / "samples"
@@ -321,17 +322,10 @@ def test_it_watches_until_stopped_and_says_what_it_did(data: Path, log: Path, wa
     assert once(data, log).summary["events_read"] == 0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_what_is_received_is_indexed_and_a_port_in_use_stops_nothing_else(
     tmp_path: Path, data: Path, log: Path, watching: Any
 ) -> None:
-    port = free_port()
+    port = free_port(())
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -359,7 +353,7 @@ def test_what_is_received_is_indexed_and_a_port_in_use_stops_nothing_else(
 
 
 def test_what_a_killed_run_received_is_indexed_by_the_next(tmp_path: Path, data: Path, watching: Any) -> None:
-    port = free_port()
+    port = free_port(())
     config = tmp_path / "logintel.yaml"
     config.write_text(
         f"sources: [{{name: net, type: application, listen: ['tcp://127.0.0.1:{port}'], format: plain}}]\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -14,6 +13,7 @@ from logintel.batch import Full
 from logintel.event import Event
 from logintel.hooks import load_plugins
 from logintel.source import SourceContext
+from logintel_devstack.ports import free_port
 from logintel_splunk.source import SplunkSource
 
 TOKEN = "c0ffee00-1234-4321-8888-0123456789ab"
@@ -23,12 +23,6 @@ ACK = "/services/collector/ack"
 HEALTH = "/services/collector/health"
 SUCCESS = (200, {"text": "Success", "code": 0})
 FORMATS = load_plugins().formats
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def source(port: int, context: SourceContext | None = None, **keys: Any) -> SplunkSource:
@@ -86,7 +80,7 @@ class Collecting:
 @asynccontextmanager
 async def collecting(**keys: Any) -> AsyncIterator[Collecting]:
     """While in it the collector runs."""
-    running = Collecting(free_port())
+    running = Collecting(free_port(()))
     running.serving = asyncio.ensure_future(source(running.port, **keys).serve(running.accept))
     scheme = "https" if "tls" in keys else "http"
     base = f"{scheme}://127.0.0.1:{running.port}"

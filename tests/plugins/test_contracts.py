@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from logintel.source import Source, SourceContext
 from logintel.testing import PushedContract, ReplayableContract
 from logintel_application.source import ApplicationSource
 from logintel_custom.source import CustomSource
+from logintel_devstack.ports import free_port
 from logintel_sap.source import SapSource
 
 #: Of a thousand characters each: several blocks of the file reader.
@@ -88,9 +88,7 @@ class TestApplicationSockets(PushedContract):
 
     @cached_property
     def port(self) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
+        return free_port(())
 
     def source(self, context: SourceContext) -> Source:
         listen = (f"tcp://127.0.0.1:{self.port}",)
@@ -112,7 +110,7 @@ class TestSplunkCollector(PushedContract):
 
     @cached_property
     def port(self) -> int:
-        return hec_collector.free_port()
+        return free_port(())
 
     def source(self, context: SourceContext) -> Source:
         return hec_collector.source(self.port, context)

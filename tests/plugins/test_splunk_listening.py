@@ -9,10 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
-from hec_collector import EVENT, TOKEN, Collecting, collecting, free_port, run, source
+from hec_collector import EVENT, TOKEN, Collecting, collecting, run, source
 from pydantic import ValidationError
 
 from logintel.refused import Refused
+from logintel_devstack.ports import free_port
 
 TLS = Path(__file__).parents[1] / "core/data/tls"
 
@@ -77,5 +78,5 @@ def test_a_stop_tells_the_sender_what_was_not_kept_in_time(caplog: pytest.LogCap
 )
 def test_a_configuration_that_means_nothing_is_refused(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said) as refused:
-        source(free_port(), **keys)
+        source(free_port(()), **keys)
     assert "token='a'" not in repr(refused.value)

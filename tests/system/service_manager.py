@@ -16,13 +16,9 @@ import yaml
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from logintel_devstack.ports import free_port
+
 _METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def described(section: str) -> set[str]:
@@ -37,7 +33,7 @@ class ServiceManager:
 
     def __init__(self, directory: Path, config: dict[str, Any], *words: str) -> None:
         self.file, self.log = directory / "config.yaml", directory / "log"
-        self.listen = f"127.0.0.1:{free_port()}"
+        self.listen = f"127.0.0.1:{free_port(())}"
         self.config = {**config, "monitor": {"listen": self.listen}}
         self.heard: list[str] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
