@@ -86,6 +86,13 @@ class PostgresConfig(Section):
     """The database of events' metadata, sources, rules and alerts."""
 
     dsn: Annotated[SecretStr, Field(description="postgresql://user:password@host:port/database, best as ${file:PATH}.")]
+    archive_dir: Annotated[
+        ConfigPath | None,
+        Field(
+            description="Existing directory where the keeper writes old rows of log_entries to files before it drops "
+            "them; without, they are dropped alone."
+        ),
+    ] = None
 
 
 class StoresConfig(Section):
