@@ -73,6 +73,7 @@ async def archive(connection: asyncpg.Connection, table: str, directory: Path) -
             manifest = await _off_loop(lambda: whole(directory, table, rows))
             if manifest is None:
                 manifest = await _write(connection, table, directory)
+            await _off_loop(lambda: _forget_tries(directory, table))
             await connection.execute(f"DROP TABLE {table}")
     except (asyncpg.UndefinedTableError, asyncpg.LockNotAvailableError) as error:
         _log.info("archive_left", table=table, reason=f"{error.sqlstate} {error}".partition("\n")[0])
@@ -103,7 +104,6 @@ async def _write(connection: asyncpg.Connection, table: str, directory: Path) ->
         part.discard()
     manifest = Manifest(VERSION, table, name, rows, part.bytes, part.digest.hexdigest())
     await _off_loop(lambda: _save(directory / f"{table}.json", orjson.dumps(manifest._asdict()) + b"\n"))
-    await _off_loop(lambda: _forget_tries(directory, name))
     return manifest
 
 
@@ -164,9 +164,9 @@ class _Part:
         self.bytes += len(compressed)
 
 
-def _forget_tries(directory: Path, name: str) -> None:
+def _forget_tries(directory: Path, table: str) -> None:
     """Delete what killed ones have left."""
-    for left in directory.glob(f".{name}.*.part"):
+    for left in directory.glob(f".{table}.*.part"):
         left.unlink(missing_ok=True)
 
 
