@@ -16,7 +16,7 @@ PASSWORD: Final = "not-a-secret"
 #: Seconds that a start or a stop may take on a machine that is busy.
 PATIENCE: Final = 60.0
 _HBA: Final = """\
-local   all         all                   trust
+local   all,replication all               trust
 hostssl certificate all     127.0.0.1/32  cert clientcert=verify-full
 hostssl all         all     127.0.0.1/32  scram-sha-256
 """
@@ -28,7 +28,6 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 logfile = {home}/pgbouncer.log
-pidfile = {home}/pgbouncer.pid
 auth_type = scram-sha-256
 auth_file = {home}/users
 pool_mode = transaction
@@ -155,6 +154,11 @@ class Server(Daemon):
         return done.stdout.strip()
 
     @property
+    def programs(self) -> Path:
+        """The directory of pg_basebackup and the like."""
+        return _programs()
+
+    @property
     def data(self) -> Path:
         return self.home / "data"
 
@@ -176,5 +180,9 @@ class Bouncer(Daemon):
 
 
 def _program(name: str) -> str:
-    newest = max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: float(path.name))
-    return str(newest / "bin" / name)
+    return str(_programs() / name)
+
+
+def _programs() -> Path:
+    """Those of the newest version that is installed."""
+    return max(Path("/usr/lib/postgresql").iterdir(), key=lambda path: float(path.name)) / "bin"
