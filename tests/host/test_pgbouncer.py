@@ -128,13 +128,13 @@ Part = list[tuple[Document, Record]]
 
 
 def part_of(shop: str, first: int) -> Part:
-    """PART lines of a shop's log, from line `first` on; of the next hours, so that no alert is over by the clock."""
+    """PART lines of a shop's log of the last two hours, from line `first` on."""
     numbers = range(first, first + PART)
     log_ids, seqs = identify(shop.encode().ljust(16), [(n, n + 1) for n in numbers])
     encode = Encoder(Envelope(source_id("logintel", shop, "web01"), {"source": shop, "source_type": "custom"})).encode
     records = []
     for number, log_id, seq in zip(numbers, log_ids, seqs, strict=True):
-        stamp = (NOW + timedelta(hours=1, seconds=3 * number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        stamp = (NOW + timedelta(seconds=3 * number - 7200)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         level: Level = random.Random(f"{shop} {number}").choice(["INFO", "WARN", "ERROR", "ERROR"])
         event = Event(raw=f"order {number}", message=f"order {number}", timestamp=stamp, level=level)
         records.append(Record(encode(event, stamp, "record", log_id), b"s" * 16, seq))
