@@ -32,7 +32,7 @@ corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=, SAMPLES=): run each thro
 	@CORPUS=$(CORPUS) SAMPLES=$(SAMPLES) $(BIN)/python -m pytest tests/corpus
 	@$(BIN)/python $(CORPUS)/score.py --logintel $(BIN)/logintel
 
-test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose
+test-host: $(INSTALLED) ## The tests that change the host or need Debian's packages: full disks, other users, PgBouncer. As root, on a machine you can lose
 	@$(BIN)/python -m pytest tests/host
 
 faults: $(INSTALLED) ## Numbered lines through faults of files, agent and Kafka for long. ARGS="--lines 1000000 --minutes 30 --seed 7"
