@@ -11,23 +11,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import pytest
 import yaml
-from aiokafka import AIOKafkaProducer
 from debian_postgres import PASSWORD, Certificates, Server
 from installation import Installation
-
-from logintel.bus import Record
-from logintel.bus.topics import PROCESSING
-from logintel.encoder import Encoder
-from logintel.event import Envelope, Event
-from logintel.identity import identify, source_id
-from logintel_collector.processor import Account, Processor
-from logintel_collector.roles.messages import document_out
+from processed import part_of, send
 
 SCRIPTS: Final = Path(__file__).parents[2] / "packaging" / "backup"
 #: Seconds that anything may take on a machine that is busy.
@@ -111,32 +102,6 @@ def backups() -> Iterator[Backups]:
     shutil.rmtree(home)
 
 
-def send(kafka: str, first: int, count: int) -> list[str]:
-    """Documents of a stream to log-processing; their ids."""
-    log_ids, seqs = identify(secrets.token_bytes(16), [(n, n + 1) for n in range(first, first + count)])
-    encode = Encoder(Envelope(source_id("logintel", "shop", "web01"), {"source": "shop"})).encode
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    records = [
-        Record(encode(Event(raw="order", message="order"), stamp, "record", log_id), b"s" * 16, seq)
-        for log_id, seq in zip(log_ids, seqs, strict=True)
-    ]
-    documents = list(Processor(lambda: datetime.now(UTC)).documents(records, {}, Account()))
-
-    async def produce() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=kafka)
-        await producer.start()
-        try:
-            for number, (document, record) in enumerate(documents):
-                key, value, headers = document_out(document, record)
-                await producer.send(PROCESSING.name, value, key, number % 3, headers=headers)
-            await producer.flush()
-        finally:
-            await producer.stop()
-
-    asyncio.run(produce())
-    return [document.log_id for document, _ in documents]
-
-
 @pytest.fixture
 def recorder(kafka: str, backups: Backups, tmp_path: Path) -> Installation:
     """An installation whose one role is the recorder; its tables are in the database postgres."""
@@ -158,9 +123,10 @@ def test_it_is_as_it_was_at_a_moment_and_kafka_gives_the_rest(
     """Before the moment: all there. After it: gone, until the recorder reads it once more; then nothing twice."""
 
     def recorded(first: int) -> list[str]:
-        ids = send(kafka, first, 200)
+        part = part_of("shop", first, 200)
+        asyncio.run(send(kafka, [part]))
         recorder.collect_once()
-        return ids
+        return [document.log_id for document, _ in part]
 
     def stored() -> list[str]:
         return sorted(backups.server.sql("SELECT log_id FROM log_entries").split())

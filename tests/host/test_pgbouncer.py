@@ -16,26 +16,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 import yaml
-from aiokafka import AIOKafkaProducer
 from debian_postgres import PASSWORD, Bouncer, Server
+from processed import NOW, Part, part_of, send
 
-from logintel.bus import Record
-from logintel.bus.topics import PROCESSING
 from logintel.config.load import load
-from logintel.encoder import Encoder
-from logintel.event import Envelope, Event, Json, Level
-from logintel.identity import identify, source_id
+from logintel.event import Json
 from logintel_collector.alerter import Alerter
 from logintel_collector.config import CollectorConfig, PostgresConfig
-from logintel_collector.document import Document
-from logintel_collector.processor import Account, Processor
-from logintel_collector.roles.messages import document_out
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.stores.postgres import connected
 from logintel_collector.stores.postgres_partitions import make_partitions
@@ -44,7 +37,9 @@ from logintel_collector.stores.postgres_partitions import make_partitions
 PATIENCE: Final = 180.0
 SHOPS: Final = 6
 PART: Final = 500
-STORED: Final = "SELECT count(*) FROM log_entries WHERE log_id <> 'old'"
+EVERYTHING: Final = "recorder,alerter,notifier,keeper"
+STORED: Final = "SELECT count(*) FROM log_entries"
+TOLD: Final = "SELECT count(*) FROM outbox JOIN outbox_deliveries ON notification_id = id WHERE retry_at IS NULL"
 #: An alert for each event that is FATAL: one that were counted twice would have a count of 2.
 RULES: Final = {
     "name": "orders fail",
@@ -52,7 +47,6 @@ RULES: Final = {
     "conditions": {"type": "match", "group_by": "metadata.order"},
     "severity": "HIGH",
 }
-NOW: Final = datetime.now(UTC)
 
 
 @dataclass
@@ -68,6 +62,16 @@ class Collectors:
         with self.log.open("ab") as log:
             self.running.append(subprocess.Popen(words, stderr=log))
         return self.running[-1]
+
+    def stopped(self) -> str:
+        """Ask all to end, see that they end well; what they have said."""
+        for process in self.running:
+            process.send_signal(signal.SIGTERM)
+        assert {process.wait(PATIENCE) for process in self.running} == {0}, self.last_said()
+        return self.log.read_text()
+
+    def last_said(self) -> str:
+        return self.log.read_text()[-5000:]
 
     @property
     def log(self) -> Path:
@@ -119,38 +123,6 @@ def collectors(kafka: str, database: str, bouncer: Bouncer, tmp_path: Path) -> I
         process.wait()
 
 
-Part = list[tuple[Document, Record]]
-
-
-def part_of(shop: str, first: int) -> Part:
-    """PART lines of a shop's log of the last two hours, from line `first` on."""
-    numbers = range(first, first + PART)
-    log_ids, seqs = identify(shop.encode().ljust(16), [(n, n + 1) for n in numbers])
-    encode = Encoder(Envelope(source_id("logintel", shop, "web01"), {"source": shop, "source_type": "custom"})).encode
-    records = []
-    for number, log_id, seq in zip(numbers, log_ids, seqs, strict=True):
-        stamp = (NOW + timedelta(seconds=3 * number - 7200)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        level: Level = "FATAL" if number % 40 == 7 else "INFO"
-        order: dict[str, Json] = {"order": f"{shop}-{number}"}
-        event = Event(raw=f"order {number}", timestamp=stamp, level=level, metadata=order)
-        records.append(Record(encode(event, stamp, "record", log_id), b"s" * 16, seq))
-    return list(Processor(lambda: NOW).documents(records, {}, Account()))
-
-
-async def send(kafka: str, parts: list[Part]) -> None:
-    """Each shop to a partition of its own, in order."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True)
-    await producer.start()
-    try:
-        for partition, part in enumerate(parts):
-            for document, record in part:
-                key, value, headers = document_out(document, record)
-                await producer.send(PROCESSING.name, value, key, partition, headers=headers)
-        await producer.flush()
-    finally:
-        await producer.stop()
-
-
 def expected_alerts(rules: Path, installation: str, parts: list[Part]) -> dict[str, Json]:
     """{id: count}, by the same rules over the same documents in one go."""
     loaded, _ = load_rules(rules, installation, lambda: NOW)
@@ -168,70 +140,89 @@ async def old_rows(config: PostgresConfig) -> str:
     return made.name
 
 
-def test_nothing_is_lost_or_doubled_behind_pgbouncer(
-    kafka: str, debian: Server, database: str, bouncer: Bouncer, collectors: Collectors
-) -> None:
-    """Killed one after the other, each at work: a collector, PgBouncer, PostgreSQL, all of its connections."""
-    config = load(CollectorConfig, str(collectors.config))
-    assert config.stores.postgres
-    old = asyncio.run(old_rows(config.stores.postgres))
-    everything = "recorder,alerter,notifier,keeper"
-    first = collectors.start(everything)
-    collectors.start("recorder,keeper")
+@dataclass
+class Scene:
+    """The servers and the collectors of one installation, and what can befall them."""
 
-    def count(query: str) -> int:
-        return int(debian.sql(query, database))
+    server: Server
+    bouncer: Bouncer
+    database: str
+    collectors: Collectors
 
-    def until(query: str, least: int) -> None:
+    def rows(self, query: str) -> str:
+        """What the server answers, past PgBouncer."""
+        return self.server.sql(query, self.database)
+
+    def until(self, query: str, least: int) -> None:
+        """Wait until the query counts so many."""
         deadline = time.monotonic() + PATIENCE
-        while (found := count(query)) < least:
-            assert time.monotonic() < deadline, f"{query}: {found} of {least}\n{collectors.log.read_text()[-5000:]}"
+        while (found := int(self.rows(query))) < least:
+            assert time.monotonic() < deadline, f"{query}: {found} of {least}\n{self.collectors.last_said()}"
             time.sleep(0.1)
 
-    def collector_killed() -> None:
-        first.kill()
-        first.wait()
-        collectors.start(everything)
+    def collector_killed(self) -> None:
+        process = self.collectors.running.pop(0)
+        process.kill()
+        process.wait()
+        self.collectors.start(EVERYTHING)
 
-    def bouncer_killed() -> None:
-        bouncer.end(signal.SIGKILL)
+    def bouncer_killed(self) -> None:
+        self.bouncer.end(signal.SIGKILL)
         time.sleep(random.uniform(0, 2))
-        bouncer.start()
+        self.bouncer.start()
 
-    def server_killed() -> None:
-        debian.end(signal.SIGQUIT)
+    def server_killed(self) -> None:
+        self.server.end(signal.SIGQUIT)
         time.sleep(random.uniform(0, 2))
-        debian.start()
+        self.server.start()
 
-    def connections_cut() -> None:
+    def connections_cut(self) -> None:
         for _ in range(3):
-            count("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'logintel'")
+            self.rows("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'logintel'")
             time.sleep(random.uniform(0, 0.5))
 
-    parts: list[list[Part]] = []
-    for fault in (collector_killed, bouncer_killed, server_killed, connections_cut):
-        before = sum(len(part) for sent in parts for part in sent)
-        parts.append([part_of(f"shop-{shop}", PART * len(parts)) for shop in range(SHOPS)])
-        asyncio.run(send(kafka, parts[-1]))
-        until(STORED, before + 1)
+
+@pytest.fixture
+def scene(debian: Server, bouncer: Bouncer, database: str, collectors: Collectors) -> Scene:
+    return Scene(debian, bouncer, database, collectors)
+
+
+def test_nothing_is_lost_or_doubled_behind_pgbouncer(kafka: str, scene: Scene) -> None:
+    """Killed one after the other, each at work: a collector, PgBouncer, PostgreSQL, all of its connections."""
+    scene.collectors.start(EVERYTHING)
+    scene.collectors.start("recorder,keeper")
+    shops: list[Part] = [[] for _ in range(SHOPS)]
+    for fault in (scene.collector_killed, scene.bouncer_killed, scene.server_killed, scene.connections_cut):
+        stored = sum(map(len, shops))
+        parts = [part_of(f"shop-{number}", len(shop), PART) for number, shop in enumerate(shops)]
+        asyncio.run(send(kafka, parts))
+        scene.until(STORED, stored + 1)
         fault()
-    sent = [document.log_id for several in parts for part in several for document, _ in part]
-    until(STORED, len(sent))
-    until("SELECT coalesce(sum(position), 0) FROM consumer_offsets", len(sent))
-    told = "SELECT count(*) FROM outbox JOIN outbox_deliveries ON notification_id = id WHERE retry_at IS NULL"
-    until(told, count("SELECT count(*) FROM outbox"))
-    assert sorted(debian.sql("SELECT log_id FROM log_entries WHERE log_id <> 'old'", database).split()) == sorted(sent)
-    by_shop = [[pair for several in parts for pair in several[shop]] for shop in range(SHOPS)]
-    alerts = debian.sql("SELECT json_object_agg(id, metadata -> 'count') FROM alerts", database)
-    expected = expected_alerts(collectors.directory / "rules.d", database, by_shop)
+        for shop, part in zip(shops, parts, strict=True):
+            shop.extend(part)
+    sent = sorted(document.log_id for shop in shops for document, _ in shop)
+    scene.until(STORED, len(sent))
+    scene.until("SELECT coalesce(sum(position), 0) FROM consumer_offsets", len(sent))
+    scene.until(TOLD, int(scene.rows("SELECT count(*) FROM outbox")))
+    assert sorted(scene.rows("SELECT log_id FROM log_entries").split()) == sent
+    alerts = json.loads(scene.rows("SELECT json_object_agg(id, metadata -> 'count') FROM alerts"))
+    expected = expected_alerts(scene.collectors.directory / "rules.d", scene.database, shops)
     assert len(expected) == len(sent) / 40
-    assert json.loads(alerts) == expected
-    deadline = time.monotonic() + PATIENCE
-    while not (archived := list((collectors.directory / "archive").glob(f"{old}_detached_*.json"))):
-        assert time.monotonic() < deadline, collectors.log.read_text()[-5000:]
+    assert alerts == expected
+    assert "prepared statement" not in scene.collectors.stopped()
+
+
+def test_the_keeper_archives_behind_pgbouncer(scene: Scene) -> None:
+    """Two of them, over few connections: what is old is in a file once, and away."""
+    config = load(CollectorConfig, str(scene.collectors.config))
+    assert config.stores.postgres
+    old = asyncio.run(old_rows(config.stores.postgres))
+    for _ in range(2):
+        scene.collectors.start("keeper")
+    archive, deadline = scene.collectors.directory / "archive", time.monotonic() + PATIENCE
+    while not list(archive.glob("*.json")) or scene.rows("SELECT count(*) FROM log_entries") != "0":
+        assert time.monotonic() < deadline, scene.collectors.last_said()
         time.sleep(0.2)
-    assert [json.loads(path.read_text())["rows"] for path in archived] == [1]
-    for process in collectors.running[1:]:
-        process.send_signal(signal.SIGTERM)
-    assert [process.wait(PATIENCE) for process in collectors.running[1:]] == [0, 0]
-    assert "prepared statement" not in collectors.log.read_text()
+    (manifest,) = archive.glob(f"{old}_detached_*.json")
+    assert json.loads(manifest.read_text())["rows"] == 1
+    scene.collectors.stopped()
