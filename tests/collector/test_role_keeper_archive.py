@@ -36,7 +36,7 @@ def config(database: str, directory: Path | None) -> CollectorConfig:
 async def tables(database: str) -> AsyncIterator[asyncpg.Connection]:
     postgres = config(database, None).stores.postgres
     assert postgres
-    async with connected(postgres, "test") as connection, asyncio.timeout(120):
+    async with connected(postgres, "test") as connection, asyncio.timeout(300):
         await migrate(connection)
         yield connection
 

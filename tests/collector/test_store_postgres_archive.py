@@ -68,7 +68,7 @@ print("steps", next(steps))
 
 @asynccontextmanager
 async def tables(database: str) -> AsyncIterator[asyncpg.Connection]:
-    async with connected(PostgresConfig.model_validate({"dsn": database}), "test") as connection, asyncio.timeout(120):
+    async with connected(PostgresConfig.model_validate({"dsn": database}), "test") as connection, asyncio.timeout(300):
         await migrate(connection)
         yield connection
 
@@ -180,17 +180,17 @@ def test_a_kill_at_any_step_leaves_the_table_or_its_whole_archive(database: str,
             await insert(connection, date(1999, 1, 1), TODAY - 9 * DAY, 2000)
             await detach_outliers(connection, datetime.now(UTC))
             (name,) = await detached(connection)
-            last, killed = 1, 0
+            last, killed = 4, 0  # BEGIN, settings and LOCK come before anything is written
             # An archive that is there already takes fewer steps, so each try begins without one.
             while (done := await asyncio.to_thread(run, last)).returncode:
                 assert done.returncode == -9, done.stderr
                 there = bool(await detached(connection))
                 assert there or whole(tmp_path, name, 2000)
                 killed += there
-                if there and last < 9:
+                if there:
                     (tmp_path / f"{name}.json").unlink(missing_ok=True)
                 last += 1
-            assert killed >= 9
+            assert killed >= 8
             assert await detached(connection) == []
             assert whole(tmp_path, name, 2000)
             assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.csv.gz", f"{name}.json"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import structlog
@@ -10,7 +9,7 @@ import structlog
 from logintel_collector.config import CollectorConfig
 from logintel_collector.keeping.chore import Chore
 from logintel_collector.stores import postgres
-from logintel_collector.stores.postgres_archive import archive
+from logintel_collector.stores.postgres_archive import archive, on_disk
 from logintel_collector.stores.postgres_detached import detached
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +40,7 @@ class Archive(Chore):
             tables = await detached(connection)
             if not tables:
                 return
-            directory = await asyncio.to_thread(self._directory)
+            directory = await on_disk(self._directory)
             for table in tables:
                 if manifest := await archive(connection, table, directory):
                     _log.info("partition_archived", file=manifest.file, rows=manifest.rows, bytes=manifest.bytes)

@@ -11,9 +11,9 @@ import asyncio
 import hashlib
 import os
 import secrets
-import threading
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeVar
@@ -44,6 +44,7 @@ _SETTINGS: Final = f"""
 """
 # Only one at a time may archive it. Others may read it, a dump for example.
 _TAKE: Final = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE NOWAIT"
+_DISK: Final = ThreadPoolExecutor(1, thread_name_prefix="archive")
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
@@ -70,10 +71,10 @@ async def archive(connection: asyncpg.Connection, table: str, directory: Path) -
             await connection.execute(_SETTINGS)
             await connection.execute(_TAKE.format(table=table))
             rows = await connection.fetchval(f"SELECT count(*) FROM {table}", timeout=_LONGEST)  # noqa: S608 - ours
-            manifest = await _off_loop(lambda: whole(directory, table, rows))
+            manifest = await on_disk(lambda: whole(directory, table, rows), _LONGEST)
             if manifest is None:
                 manifest = await _write(connection, table, directory)
-            await _off_loop(lambda: _forget_tries(directory, table))
+            await on_disk(lambda: _forget_tries(directory, table))
             await connection.execute(f"DROP TABLE {table}")
     except (asyncpg.UndefinedTableError, asyncpg.LockNotAvailableError) as error:
         _log.info("archive_left", table=table, reason=f"{error.sqlstate} {error}".partition("\n")[0])
@@ -95,15 +96,15 @@ def whole(directory: Path, table: str, rows: int) -> Manifest | None:
 async def _write(connection: asyncpg.Connection, table: str, directory: Path) -> Manifest:
     name = f"{table}.csv.gz"
     # A name of its own for each try: one that was thought dead, and is not, writes to its own file.
-    part = _Part(directory / f".{name}.{secrets.token_hex(4)}.part")
+    part = await on_disk(lambda: _Part(directory / f".{name}.{secrets.token_hex(4)}.part"))
     try:
         rows = await _copy(connection, table, part)
-        await _off_loop(part.finish)
-        await _off_loop(lambda: _rename(part.path, directory / name))
+        await on_disk(part.finish)
+        await on_disk(lambda: _rename(part.path, directory / name))
     finally:
-        part.discard()
+        await on_disk(part.discard)
     manifest = Manifest(VERSION, table, name, rows, part.bytes, part.digest.hexdigest())
-    await _off_loop(lambda: _save(directory / f"{table}.json", orjson.dumps(manifest._asdict()) + b"\n"))
+    await on_disk(lambda: _save(directory / f"{table}.json", orjson.dumps(manifest._asdict()) + b"\n"))
     return manifest
 
 
@@ -114,7 +115,7 @@ async def _copy(connection: asyncpg.Connection, table: str, part: _Part) -> int:
 
         async def take(block: bytes) -> None:
             limit.reschedule(clock() + STALL)
-            await _off_loop(lambda: part.write(block))
+            await on_disk(lambda: part.write(block))
 
         done = await connection.copy_from_table(
             table, output=take, columns=COLUMNS, format="csv", header=True, encoding="utf8", timeout=_LONGEST
@@ -123,22 +124,21 @@ async def _copy(connection: asyncpg.Connection, table: str, part: _Part) -> int:
 
 
 class _Part:
-    """The file before it has its name. Used in threads; `discard` waits for one that still writes."""
+    """The file before it has its name."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.bytes, self.digest = 0, hashlib.sha256()
         self._gzip = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-        self._turn = threading.Lock()
         self._file = _private(path)
 
     def write(self, block: bytes) -> None:
-        with self._turn, self._named():
+        with self._named():
             self._add(self._gzip.compress(block))
 
     def finish(self) -> None:
         """Compress the rest; durable but for the name."""
-        with self._turn, self._named():
+        with self._named():
             self._add(self._gzip.flush())
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -146,7 +146,7 @@ class _Part:
     def discard(self) -> None:
         """Close it, and delete what was not renamed."""
         # What is still in the buffer of a full disk is not wanted any more.
-        with self._turn, suppress(OSError):
+        with suppress(OSError):
             self._file.close()
         self.path.unlink(missing_ok=True)
 
@@ -165,9 +165,10 @@ class _Part:
 
 
 def _forget_tries(directory: Path, table: str) -> None:
-    """Delete what killed ones have left."""
+    """Delete what killed ones have left; the names of those that were not killed too early are durable then."""
     for left in directory.glob(f".{table}.*.part"):
         left.unlink(missing_ok=True)
+    _sync_names(directory)
 
 
 def _save(path: Path, content: bytes) -> None:
@@ -186,7 +187,11 @@ def _save(path: Path, content: bytes) -> None:
 def _rename(scratch: Path, path: Path) -> None:
     """Give a file that is on the disk its name, durably."""
     scratch.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync_names(path.parent)
+
+
+def _sync_names(directory: Path) -> None:
+    folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:
@@ -198,6 +203,10 @@ def _private(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=_BLOCK)
 
 
-async def _off_loop(call: Callable[[], T]) -> T:
-    """Disks wait and zlib computes: the other roles of this process go on meanwhile."""
-    return await asyncio.to_thread(call)
+async def on_disk(call: Callable[[], T], seconds: float = STALL) -> T:
+    """What waits for a disk or computes for long, one after the other; the roles of this process go on meanwhile.
+
+    Raises TimeoutError: a file system that hangs (NFS) holds this thread alone, and no other work in threads.
+    """
+    async with asyncio.timeout(seconds):
+        return await asyncio.get_running_loop().run_in_executor(_DISK, call)
