@@ -49,9 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("list", help="a line for each source on each host, worst first")
     listing.add_argument("--status", choices=ORDER, help="only sources of this health")
     listing.add_argument("--all", action="store_true", help="also those that no configuration has any more")
-    showing = verbs.add_parser(
-        "show", help="all that is known of a source: why it is not healthy, what it is behind with"
-    )
+    showing = verbs.add_parser("show", help="all that is known of a source, and why it is not healthy")
     showing.add_argument("name", metavar="NAME", help="its name, or its id")
     for verb in (listing, showing):
         add_location(verb)
@@ -122,11 +120,9 @@ def _cells(row: SourceRow) -> tuple[str, ...]:
     detail = row.detail
     errors = "-" if not detail else f"{detail.get('failures', 0) + detail.get('dead_letters', 0):,}"
     streams = "-" if not detail else f"{detail.get('streams', 0):,}"
-    return (
-        printable(row.name), printable(row.type), printable(row.host or "-"), row.status,
-        _moment(detail.get("last_event")), lag_text(detail.get("lag_bytes"), detail.get("lag_records")), streams, errors,
-        printable(str(detail.get("version") or "-")),
-    )  # fmt: skip
+    lag = lag_text(detail.get("lag_bytes"), detail.get("lag_records"))
+    words = map(printable, (row.name, row.type, row.host or "-", row.status, _moment(detail.get("last_event"))))
+    return (*words, lag, streams, errors, printable(str(detail.get("version") or "-")))
 
 
 def _whole(row: SourceRow) -> Iterator[str]:
@@ -177,6 +173,6 @@ def _say_what_is_old(rows: Sequence[SourceRow]) -> None:
     age = datetime.now(UTC) - datetime.fromisoformat(newest)
     if age > _OLD:
         sys.stderr.write(
-            f"logintel: this was true {lasted(age.total_seconds())} ago, nothing watches since: start `logintel run`, or "
-            "role keeper of `logintel collector run`\n"
+            f"logintel: this was true {lasted(age.total_seconds())} ago, nothing watches since: "
+            "start `logintel run`, or role keeper of `logintel collector run`\n"
         )

@@ -124,14 +124,7 @@ def tell(changes: Sequence[Change]) -> None:
     for source, host, was, now, reason in changes:
         worse = now in ("unhealthy", "degraded")
         say = _log.warning if worse else _log.info
-        say(
-            "source_health_changed",
-            source=source,
-            host=host,
-            was=was,
-            now=now,
-            **({"reason": reason} if reason else {}),
-        )
+        say("source_health_changed", source=source, host=host, was=was, now=now, reason=reason or None)
 
 
 def build(config: CollectorConfig) -> Chore:

@@ -119,15 +119,23 @@ class Watch:
         about = self._about()
         for (source_id, host), report in self._reports.items():
             memory = self.memories[source_id, host]
-            active = now - report.at <= self.rules.forgotten
             facts, described = about.get((source_id, host), ({}, None))
-            configuration = described and {**described["configuration"], "host_facts": facts}
             detail = {**report.detail(), "expected_quiet": expected_quiet(report, memory, self.rules)}
             yield State(
-                source_id, host, report.name, report.type, active, memory.health or "unknown", memory.reason,
-                memory.since, report.at, detail, memory.as_json(), described and described.get("description"),
-                configuration,
-            )  # fmt: skip
+                id=source_id,
+                host=host,
+                name=report.name,
+                type=report.type,
+                is_active=now - report.at <= self.rules.forgotten,
+                health=memory.health or "unknown",
+                reason=memory.reason,
+                changed_at=memory.since,
+                heard_at=report.at,
+                detail=detail,
+                memory=memory.as_json(),
+                description=described and described.get("description"),
+                configuration=described and {**described.get("configuration", {}), "host_facts": facts},
+            )
 
     def counts(self) -> dict[Health, int]:
         """Sources on hosts, by their health; those that were removed are not counted."""
@@ -139,7 +147,7 @@ class Watch:
         heard = any(now - beat.at <= self.rules.silent and not beat.stopped for beat in beats)
         return heard and not any(beat.values.get("sources_left_out") for beat in beats)
 
-    def _about(self) -> dict[Key, tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    def _about(self) -> dict[Key, tuple[Mapping[str, Any], dict[str, Any]]]:
         """What agents say of their hosts and sources."""
         return {
             (str(source["id"]), host): (values.get("host_facts", {}), source)

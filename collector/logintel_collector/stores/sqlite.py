@@ -90,6 +90,14 @@ class Store:
         """Make alert_rules show these rules; those that are gone stay, inactive."""
         await self._call(self._save_rules, rules)
 
+    async def source_memories(self) -> dict[Key, Memory]:
+        """What was remembered of each source's health."""
+        return await self._call(sqlite_sources.memories, self._connection)
+
+    async def save_health(self, installation: str, findings: Findings) -> None:
+        """Write what was found of the sources' health."""
+        await self._call(self._save_health, installation, findings)
+
     async def total_indexed(self) -> int:
         """Documents in the index."""
         return await self._call(self._total_indexed)
@@ -124,6 +132,10 @@ class Store:
     def _save_rules(self, rules: Sequence[Rule]) -> None:
         with transaction(self._connection):
             sqlite_rules.save_rules(self._connection, rules, stamp(self._clock()))
+
+    def _save_health(self, installation: str, findings: Findings) -> None:
+        with transaction(self._connection):
+            sqlite_sources.save(self._connection, installation, findings, stamp(self._clock()))
 
     def _report(self, channel: str, attempts: Sequence[Attempt]) -> None:
         with transaction(self._connection):
