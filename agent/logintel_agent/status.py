@@ -79,7 +79,7 @@ def _source(run: SourceRun, streams: Mapping[str, int]) -> Status:
         "id": run.ways[0].envelope.source_id,
         "name": run.config.name,
         "type": run.config.type,
-        "state": "ended" if run.ended else "failing" if run.waiting else "running",
+        "state": _state(run),
         "events_read": counts.read,
         "events_sent": counts.acknowledged,
         "dropped": dict(counts.dropped),
@@ -95,6 +95,13 @@ def _source(run: SourceRun, streams: Mapping[str, int]) -> Status:
         **backlog.backlog(filter(None, (way.standing for way in run.ways)), spooled),
         "last_error": {"at": run.failure.at, "text": run.failure.text} if run.failure else None,
     }
+
+
+def _state(run: SourceRun) -> str:
+    """`finished`: all of it was read, in a run that ends."""
+    if run.ended and run.context.once:
+        return "failing" if run.failure else "finished"
+    return "ended" if run.ended else "failing" if run.waiting else "running"
 
 
 def _streams(checkpoint: Checkpoint, worker: int) -> Iterator[Status]:
@@ -116,7 +123,7 @@ def _added(one: Status, other: Status) -> Status:
     sums = (
         "events_read", "events_sent", "waiting_events", "waiting_bytes", "streams", "dead_letters", "failures",
     )  # fmt: skip
-    order = ("failing", "running", "ended")
+    order = ("failing", "running", "ended", "finished")
     latest = {
         name: max((part[name] for part in (one, other) if part[name] is not None), default=None)
         for name in ("waits_for", "last_event", "last_read")

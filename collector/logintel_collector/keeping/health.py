@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Final
 
 import asyncpg
-import structlog
 
 from logintel.refused import Refused
 from logintel_collector.agent_status import AgentStatusReader
@@ -17,14 +16,14 @@ from logintel_collector.keeping.chore import Chore
 from logintel_collector.roles.role import Gauge
 from logintel_collector.source_health import ORDER
 from logintel_collector.source_health.rules import Rules
-from logintel_collector.source_health.watch import Change, Watch
+from logintel_collector.source_health.telling import tell
+from logintel_collector.source_health.watch import Watch
 from logintel_collector.stores import postgres, postgres_sources
 from logintel_collector.stores.postgres_lease import Lease
 
 #: Seconds between writes while nothing changes: last_health_check, and what `logintel sources` shows.
 WRITE_EVERY: Final = 30.0
 _KINDS: Final = frozenset({"agent", "config"})
-_log = structlog.get_logger(__name__)
 
 
 class Health(Chore):
@@ -117,14 +116,6 @@ class Health(Chore):
         self._written = time.monotonic()
         self.changed += len(changes)
         tell(changes)
-
-
-def tell(changes: Sequence[Change]) -> None:
-    """Log each change; what got worse is a warning."""
-    for source, host, was, now, reason in changes:
-        worse = now in ("unhealthy", "degraded")
-        say = _log.warning if worse else _log.info
-        say("source_health_changed", source=source, host=host, was=was, now=now, reason=reason or None)
 
 
 def build(config: CollectorConfig) -> Chore:

@@ -71,6 +71,11 @@ class SourceReport:
         """When any worker was last heard."""
         return max(self.ats.values())
 
+    @property
+    def finished(self) -> bool:
+        """Whether a run that ends has read all of it."""
+        return self.states == {"finished"}
+
     def add(self, beat: Heartbeat, said: Mapping[str, Any]) -> None:
         """What one worker says of the source. Keys that an older agent does not send count as nothing."""
         self.ats[beat.worker] = beat.at

@@ -55,7 +55,9 @@ def judge(report: SourceReport, memory: Memory, now: float, listened: float, rul
     _look_at_window(report, memory, now, rules)
     silent = {worker for worker, at in report.ats.items() if now - at > rules.silent}
     stopped = {worker for worker in report.stopped if now - report.ats[worker] > rules.stopped}
-    if memory.health is not None:
+    if report.finished:
+        silent, stopped = set(), set()  # there is nothing more to hear
+    elif memory.health is not None:
         if len(stopped) < len(report.stopped):
             return  # it may be about to start again
         if listened < rules.listening and silent - stopped:
@@ -100,7 +102,9 @@ def _verdict(report: SourceReport, memory: Memory, now: float, rules: Rules, unh
     reasons = list(_degraded(report, memory, now, rules))
     if unheard:
         reasons.append(f"nothing is heard of {len(unheard)} of {len(report.ats)} workers")
-    return ("degraded", "; ".join(reasons)) if reasons else ("healthy", "")
+    if reasons:
+        return "degraded", "; ".join(reasons)
+    return "healthy", "a run with --once has read it to its end" if report.finished else ""
 
 
 def _degraded(report: SourceReport, memory: Memory, now: float, rules: Rules) -> Iterator[str]:
@@ -119,7 +123,7 @@ def _degraded(report: SourceReport, memory: Memory, now: float, rules: Rules) ->
     if memory.failing:
         yield memory.failing
     expected = expected_quiet(report, memory, rules)
-    if expected is not None and now - memory.event_at > expected:
+    if expected is not None and not report.finished and now - memory.event_at > expected:
         yield f"silent for {lasted(now - memory.event_at)}, {lasted(expected)} at most were expected"
 
 

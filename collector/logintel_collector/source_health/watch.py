@@ -119,7 +119,7 @@ class Watch:
         about = self._about()
         for (source_id, host), report in self._reports.items():
             memory = self.memories[source_id, host]
-            facts, described = about.get((source_id, host), ({}, None))
+            facts, described = about.get((source_id, host), ({}, {}))
             detail = {**report.detail(), "expected_quiet": expected_quiet(report, memory, self.rules)}
             yield State(
                 id=source_id,
@@ -133,8 +133,8 @@ class Watch:
                 heard_at=report.at,
                 detail=detail,
                 memory=memory.as_json(),
-                description=described and described.get("description"),
-                configuration=described and {**described.get("configuration", {}), "host_facts": facts},
+                description=described.get("description"),
+                configuration={**described.get("configuration", {}), "host_facts": facts} if described else None,
             )
 
     def counts(self) -> dict[Health, int]:

@@ -14,7 +14,9 @@ from logintel_collector.alert import Alert, Changes, RuleState
 from logintel_collector.notifier.outbox import Attempt, PendingNotification
 from logintel_collector.processor import Processed, stamp
 from logintel_collector.rules.rule import Rule
-from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules
+from logintel_collector.source_health.memory import Memory
+from logintel_collector.source_health.watch import Findings, Key
+from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules, sqlite_sources
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_apply import READER, next_document_id, save
 from logintel_collector.stores.sqlite_file import open_writer, transaction
