@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -15,6 +14,7 @@ from logintel_collector.config import CollectorConfig
 from logintel_collector.keeping.chore import Chore
 from logintel_collector.roles.role import Gauge
 from logintel_collector.source_health import ORDER
+from logintel_collector.source_health.clock import BrokerClock
 from logintel_collector.source_health.rules import Rules
 from logintel_collector.source_health.telling import tell
 from logintel_collector.source_health.watch import Watch
@@ -32,21 +32,23 @@ class Health(Chore):
     name = "health"
     every = 5.0
 
-    def __init__(self, config: CollectorConfig, rules: Rules | None = None) -> None:
-        """Raises Refused."""
+    def __init__(
+        self, config: CollectorConfig, clock: Callable[[], BrokerClock] = BrokerClock, rules: Rules | None = None
+    ) -> None:
+        """`clock` makes one that starts when listening does. Raises Refused."""
         super().__init__()
         if config.bus.kafka is None:
             raise Refused("role keeper needs bus.kafka: agents report to it; add it, or leave the role out of `roles`")
         self.changed = 0
         self._kafka, self._installation = config.bus.kafka, config.installation
         self._postgres = postgres.required(config, "keeper")
-        self._rules = rules or Rules()
+        self._clock, self._rules = clock, rules or Rules()
         self._open = AsyncExitStack()
         self._connection: asyncpg.Connection | None = None
         self._lease: Lease | None = None
         self._reader: AgentStatusReader | None = None
-        self._watch = Watch(rules=self._rules)
-        self._written = 0.0
+        self._watch = Watch()
+        self._written = float("-inf")
 
     def summary(self) -> dict[str, int]:
         """See Chore."""
@@ -90,7 +92,7 @@ class Health(Chore):
     async def _begin(self, connection: asyncpg.Connection) -> None:
         """From what another run has stored, and from the topic's beginning."""
         memories = await postgres_sources.memories(connection, self._installation)
-        self._watch, self._written = Watch(memories, rules=self._rules), 0.0
+        self._watch, self._written = Watch(memories, self._clock(), self._rules), float("-inf")
         self._reader = AgentStatusReader(self._kafka, self._installation)
         await self._reader.start()
 
@@ -108,12 +110,13 @@ class Health(Chore):
 
     async def _judge(self, connection: asyncpg.Connection, lease: Lease) -> None:
         changes = self._watch.judge()
-        if not changes and time.monotonic() - self._written < WRITE_EVERY:
+        listened = self._watch.clock.listened
+        if not changes and listened - self._written < WRITE_EVERY:
             return
         async with connection.transaction():
             await lease.renew(connection)
             await postgres_sources.save(connection, self._installation, self._watch.findings())
-        self._written = time.monotonic()
+        self._written = listened
         self.changed += len(changes)
         tell(changes)
 

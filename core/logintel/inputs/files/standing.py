@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from logintel.inputs.files.parked import Parked
 from logintel.inputs.files.registry import Registry
+from logintel.inputs.files.stream import FileStream
 from logintel.inputs.files.telling import Telling
 from logintel.standing import Place, Standing
 
@@ -17,13 +19,20 @@ def standing(registry: Registry, telling: Telling) -> Standing:
 
 def _places(registry: Registry) -> Iterator[tuple[str, Place]]:
     for name, stream in registry.open.items():
-        yield name, Place(stream.position, stream.unread)
+        yield name, Place(stream.position, stream.unread + _grown(stream))
     for name, parked in registry.parked.items():
         yield name, _of_parked(parked)
     known = {parked.cursor.inode for parked in registry.parked.values()} if registry.waiting else set()
     for found in registry.waiting:
         if found.inode not in known:
             yield found.path, Place(0, found.status.st_size)
+
+
+def _grown(stream: FileStream) -> int:
+    """Bytes that came since it was last read: while the bus takes nothing, nobody reads."""
+    if stream.content.packed:
+        return 0
+    return max(0, os.fstat(stream.content.fd).st_size - max(stream.content.seen or 0, stream.reached))
 
 
 def _of_parked(parked: Parked) -> Place:
