@@ -8,5 +8,6 @@ from typing import Final
 #: module defines `build(config: CollectorConfig) -> Chore`, and is loaded only where the chore is done.
 MODULES: Final[dict[str, str]] = {
     "logintel_collector.keeping.health": "postgres",
+    "logintel_collector.keeping.lag": "postgres",
     "logintel_collector.keeping.partitions": "postgres",
 }

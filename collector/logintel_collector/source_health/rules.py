@@ -62,11 +62,13 @@ def judge(report: SourceReport, memory: Memory, now: float, listened: float, rul
             return  # it may be about to start again
         if listened < rules.listening and silent - stopped:
             return  # what was said while nobody listened is about to be said again, or it is silent indeed
-    settle(memory, *_verdict(report, memory, now, rules, silent | stopped), now, rules)
+    verdict = _verdict(report, memory, now, rules, silent | stopped)
+    settle(memory, verdict, now, rules, final=report.finished)
 
 
-def settle(memory: Memory, health: Health, reason: str, now: float, rules: Rules) -> None:
-    """Let a verdict take effect when it has lasted; the first one does at once."""
+def settle(memory: Memory, verdict: tuple[Health, str], now: float, rules: Rules, *, final: bool = False) -> None:
+    """Let a verdict take effect when it has lasted; the first one, and a `final` one, do at once."""
+    health, reason = verdict
     if health == memory.health:
         memory.pending, memory.reason = None, reason
         return
@@ -74,8 +76,8 @@ def settle(memory: Memory, health: Health, reason: str, now: float, rules: Rules
     if memory.pending is None or _is_worse(memory.pending, memory.health) is not worse:
         memory.pending_since = now
     memory.pending = health
-    first = memory.health in (None, "unknown") or health == "unknown"
-    if first or now - memory.pending_since >= (rules.worse if worse else rules.better):
+    at_once = final or memory.health in (None, "unknown") or health == "unknown"
+    if at_once or now - memory.pending_since >= (rules.worse if worse else rules.better):
         memory.health, memory.reason, memory.since, memory.pending = health, reason, now, None
 
 

@@ -95,12 +95,12 @@ class Watch:
         for key, report in self._reports.items():
             memory = self.memories.setdefault(key, Memory())
             if now - report.at > self.rules.forgotten:
-                settle(memory, "unknown", "nothing was heard of its agent for a month", now, self.rules)
+                settle(memory, ("unknown", "nothing was heard of its agent for a month"), now, self.rules)
             else:
                 judge(report, memory, now, self.clock.listened, self.rules)
         for key, memory in self.memories.items():
             if key not in self._reports and self._is_removed(key[1], now):
-                settle(memory, "unknown", REMOVED, now, self.rules)
+                settle(memory, ("unknown", REMOVED), now, self.rules)
         names |= {key: report.name for key, report in self._reports.items()}
         return [
             Change(names.get(key, key[0]), key[1], before.get(key), memory.health, memory.reason)
