@@ -20,10 +20,14 @@ from typing import Any
 import asyncpg
 import pytest
 from agent_process import AgentProcess
+from service_manager import described
 
 from logintel_collector.agent_status import AgentStatusReader
 from logintel_collector.config import CollectorConfig
 from logintel_collector.keeping.health import Health
+from logintel_collector.keeping.lag import Lags
+from logintel_collector.metrics import metrics
+from logintel_collector.roles.keeper_role import KeeperRole
 from logintel_collector.source_health.clock import BrokerClock
 from logintel_collector.source_health.rules import Rules
 from logintel_collector.stores.postgres import connected, migrate
@@ -150,6 +154,9 @@ def test_a_killed_agent_is_unhealthy_in_time_and_healthy_when_it_is_back(field: 
             await keeper.chore.close()
             await other.chore.keep()
             assert {**next(other.chore.gauges()).values} == {"unhealthy": 1, "degraded": 0, "unknown": 0, "healthy": 0}
+            keeper_role = KeeperRole([other.chore, Lags(here.config)])
+            names = {family.name for family in metrics([keeper_role]) if not family.name.startswith("logintel_role_")}
+            assert names == described("The keeper") - described("")
             assert (other.chore.changed, here.sources("show", "shop")[0]["status"]) == (0, "unhealthy")
             agent.start()
             since = await here.connection.fetchval("SELECT heard_at FROM source_health")

@@ -95,7 +95,7 @@ def test_an_agent_that_starts_again_is_no_alarm_and_one_that_was_stopped_is() ->
 def test_what_comes_and_goes_does_not_flap() -> None:
     field = Field()
     field.live(MINUTE)
-    trouble = {"troubled": 1, "troubles": [{"what": "/var/log/x", "reason": "Permission denied"}]}
+    trouble: Values = {"troubled": 1, "troubles": [{"what": "/var/log/x", "reason": "Permission denied"}]}
     for _ in range(20):
         field.live(5, **trouble)
         assert field.live(5) == "healthy"

@@ -44,8 +44,8 @@ class Lags(Chore):
         """See Chore."""
         seconds = {role: lag.seconds for role, lag in self.lags.items()}
         records = {role: float(lag.records) for role, lag in self.lags.items()}
-        yield Gauge("logintel_lag_seconds", "Age of the oldest record that a role has not read.", "role", seconds)
-        yield Gauge("logintel_lag_records", "Records that a role, in all its processes, has not read.", "role", records)
+        yield Gauge("logintel_group_lag_seconds", "Age of the oldest of them, in seconds.", "role", seconds)
+        yield Gauge("logintel_group_lag_records", "Records that a role has not read.", "role", records)
 
     async def keep(self) -> None:
         """See Chore."""
