@@ -148,13 +148,15 @@ def _facts(row: SourceRow) -> Iterator[tuple[str, Any]]:
     if detail := row.detail:
         yield "events", f"{detail['events_read']:,} read and {detail['events_sent']:,} sent since the agent's start"
         yield "last event", f"{_moment(detail['last_event'])}, read {_moment(detail['last_read'])}"
-        yield "lag", f"{lag_text(detail['lag_bytes'], detail['lag_records'])} in {detail['streams']:,} streams"
+        yield "lag", lag_text(detail["lag_bytes"], detail["lag_records"])
+        yield "streams", f"{detail['streams']:,}"
         yield "errors", f"{detail['failures']:,} failures, {detail['dead_letters']:,} dead letters"
         if error := detail["last_error"]:
             yield "last error", f"{_moment(error['at'])}: {error['text']}"
         if detail.get("expected_quiet"):
             yield "may be quiet", f"for {lasted(detail['expected_quiet'])}"
-        yield "agent", f"{detail['version']}, configuration {detail['config_version']}, {detail['workers']} workers"
+        yield "agent", f"{detail['version']}, configuration {detail['config_version']}"
+        yield "workers", detail["workers"]
         yield "last heard", _moment(row.heard_at)
     yield "last check", _moment(row.last_health_check)
     for key, value in (row.configuration or {}).items():

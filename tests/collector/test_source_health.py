@@ -34,15 +34,15 @@ class Field:
     def beat(self, host: str = "web01", worker: str = "0", config: str = "a", **source: Any) -> None:
         """`source`: what it says of the source; `sources` instead: all of them."""
         sources = source.pop("sources", [{"id": SHOP, "name": "shop", "type": "application", **source}])
-        about = {key: source[key] for key in ("stopped", "bus", "sources_left_out") if key in source}
-        values = {"config_version": config, "version": "1", **about, "sources": sources}
+        values: Values = {"config_version": config, "version": "1", "sources": sources}
+        values |= {key: source[key] for key in ("stopped", "bus") if key in source}
         self.watch.hear(host, worker, "agent", values, NOW + self.elapsed)
 
     def look(self, after: float = 0.0) -> Health | None:
         self.elapsed += after
         self.changes += self.watch.judge()
         memory = self.watch.memories.get(KEY)
-        return memory and memory.health
+        return memory.health if memory else None
 
     def live(self, seconds: float, every: float = 5.0, read: int = 0, **source: Any) -> Health | None:
         """Beat and look for so long; `read`: events with each beat."""

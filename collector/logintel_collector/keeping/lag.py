@@ -42,8 +42,8 @@ class Lags(Chore):
 
     def gauges(self) -> Iterator[Gauge]:
         """See Chore."""
-        seconds = {role: lag.seconds for role, lag in self.lags.items()}
-        records = {role: float(lag.records) for role, lag in self.lags.items()}
+        seconds: dict[str, float] = {role: lag.seconds for role, lag in self.lags.items()}
+        records: dict[str, float] = {role: float(lag.records) for role, lag in self.lags.items()}
         yield Gauge("logintel_group_lag_seconds", "Age of the oldest of them, in seconds.", "role", seconds)
         yield Gauge("logintel_group_lag_records", "Records that a role has not read.", "role", records)
 
