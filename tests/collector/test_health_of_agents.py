@@ -133,7 +133,9 @@ def test_a_killed_agent_is_unhealthy_in_time_and_healthy_when_it_is_back(field: 
             here.write("shop.log", 3)
             agent.configure(agent.files("shop", "shop.log", description="The shop."))
             agent.start()
-            await here.connection.execute("INSERT INTO log_sources (name, type) VALUES ('ghost', 'custom')")
+            await here.connection.execute(
+                "INSERT INTO log_sources (name, type, health_status) VALUES ('ghost', 'custom', 'healthy')"
+            )
             await keeper.until(here.is_now("shop", "healthy"))
             row, ghost = here.sources("list")[::-1]
             assert (row["host"], row["detail"]["events_read"], row["detail"]["lag_bytes"]) == (
@@ -143,6 +145,7 @@ def test_a_killed_agent_is_unhealthy_in_time_and_healthy_when_it_is_back(field: 
             )
             assert (row["description"], row["configuration"]["paths"]) == ("The shop.", [f"{agent.directory}/shop.log"])
             assert (ghost["name"], ghost["status"], ghost["reason"]) == ("ghost", "unknown", "no agent has told of it")
+            assert await here.health("ghost") == "unknown"
             agent.kill()
             await keeper.pass_time(91)
             assert await here.health("shop") == "healthy"

@@ -28,8 +28,8 @@ COMBINED: Final = """
 #: A row for each source and host, and for each source that no host has told of.
 OVERVIEW: Final = """
     SELECT id, name, type, description, configuration, log_sources.is_active AS source_is_active,
-        log_sources.health_status AS source_health_status, last_health_check, host, source_health.health_status,
-        source_health.is_active, reason, changed_at, heard_at, detail
+        last_health_check, host, source_health.health_status, source_health.is_active, reason, changed_at, heard_at,
+        detail
     FROM log_sources LEFT JOIN source_health ON source_id = id
     ORDER BY name, host
 """
@@ -95,7 +95,7 @@ class SourceRow:
             row["name"],
             row["type"],
             row["host"],
-            (row["health_status"] if heard else row["source_health_status"]) or "unknown",
+            row["health_status"] if heard else "unknown",
             row["reason"] or ("" if heard else "no agent has told of it"),
             bool(row["is_active"] if heard else row["source_is_active"]),
             row["description"],

@@ -43,6 +43,11 @@ _COMBINE: Final = f"""
     FROM ({COMBINED.format(active="bool_or(is_active)")}) AS combined
     WHERE id = source_id AND id IN (SELECT source_id FROM source_health WHERE installation = $1)
 """  # noqa: S608 - ours
+#: What came with an import, and no agent tells of.
+_NOT_KNOWN: Final = """
+    UPDATE log_sources SET health_status = 'unknown'
+    WHERE health_status <> 'unknown' AND NOT EXISTS (SELECT FROM source_health WHERE source_id = id)
+"""
 
 
 async def memories(connection: asyncpg.Connection, installation: str) -> dict[Key, Memory]:
@@ -65,6 +70,7 @@ async def save(connection: asyncpg.Connection, installation: str, findings: Find
         ids, hosts = zip(*removed, strict=True)
         await connection.execute(_REMOVE, list(ids), list(hosts), installation, reason)
     await connection.execute(_COMBINE, installation)
+    await connection.execute(_NOT_KNOWN)
 
 
 async def overview(connection: asyncpg.Connection) -> list[SourceRow]:
