@@ -88,11 +88,13 @@ class AgentStatusReader:
         await self._consumer.stop()
 
     async def news(self) -> AsyncIterator[list[StatusRecord]]:
-        """What came since the last call (at first: all there is), in portions, to the end that the topic has then.
+        """What came since the last call (at first: all there is), in portions, to the end that the topic has now: agents
+        go on telling.
 
         Raises TimeoutError, KafkaError: close it and make another one.
         """
-        while await self._consumer.lag():
+        ends = await self._consumer.ends()
+        while not await self._consumer.passed(ends):
             batches = await self._consumer.read(_PORTION, _WAIT)
             records = (StatusRecord.of(record, self._installation) for batch in batches for record in batch.records)
             yield [record for record in records if record is not None]
