@@ -88,8 +88,7 @@ class AgentStatusReader:
         await self._consumer.stop()
 
     async def news(self) -> AsyncIterator[list[StatusRecord]]:
-        """What came since the last call (at first: all there is), in portions, to the end that the topic has now: agents
-        go on telling.
+        """What came since the last call (at first: all there is), in portions, to the end that the topic has now.
 
         Raises TimeoutError, KafkaError: close it and make another one.
         """
