@@ -29,3 +29,8 @@ def metrics(roles: Sequence[Role]) -> Iterator[Metric]:
             if outcome != "done":
                 outcomes.add_metric([role.name, outcome], count)
     yield from (done, lag, trouble, failures, outcomes)
+    for gauge in (gauge for role in roles for gauge in role.gauges()):
+        family = GaugeMetricFamily(gauge.name, gauge.help, labels=[gauge.label])
+        for label, value in gauge.values.items():
+            family.add_metric([label], value)
+        yield family

@@ -32,6 +32,7 @@ from logintel_collector.stores.errors import StoreError, StoreFull, StoreLocked
 from logintel_collector.stores.sqlite import Store
 from logintel_collector.stores.sqlite_retention import Retention
 from logintel_embedded.config import EmbeddedConfig
+from logintel_embedded.health import SourcesHealth
 from logintel_embedded.tally import Tally
 
 #: Records in one step of the collector: one transaction.
@@ -105,11 +106,15 @@ class Embedded:
             collecting = group.create_task(self._collect(collector, bus))
             expiring = group.create_task(self._expire(store))
             notifying = group.create_task(self._notify(store))
+            health = SourcesHealth(self.config, self._agent, store)
+            watching = group.create_task(health.run())
             await self._agent.run(stop)
+            watching.cancel()
             self.tally.add_dropped(self._agent.dropped)
             await self._drained(bus, stop)
             collecting.cancel()
             expiring.cancel()
+            await health.last()
             await self._told(notifying)
         if bus.damage.records:
             self.context.report(f"{bus.damage.records} events on the bus were damaged on disk and could not be read")

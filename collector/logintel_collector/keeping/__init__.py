@@ -7,6 +7,8 @@ from typing import Final
 #: The modules of the chores that there are → the store, a key of `stores`, without which there is no such chore. A
 #: module defines `build(config: CollectorConfig) -> Chore`, and is loaded only where the chore is done.
 MODULES: Final[dict[str, str]] = {
+    "logintel_collector.keeping.health": "postgres",
+    "logintel_collector.keeping.lag": "postgres",
     "logintel_collector.keeping.partitions": "postgres",
     "logintel_collector.keeping.archive": "postgres",
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from logintel_collector.roles import RoleName
 
@@ -46,6 +48,15 @@ class Progress:
         return time.monotonic()
 
 
+class Gauge(NamedTuple):
+    """A measure of now, for metrics (docs/metrics.md): a value for each value of its one label."""
+
+    name: str
+    help: str
+    label: str
+    values: Mapping[str, float]
+
+
 class Role(ABC):
     """Started by the runner, and again after every error."""
 
@@ -73,6 +84,10 @@ class Role(ABC):
     def summary(self) -> dict[str, int]:
         """Counts of this run, by what was counted."""
         return {"done": self.progress.done}
+
+    def gauges(self) -> Iterator[Gauge]:
+        """Further measures, asked for at each scrape; no other role has one of the same name."""
+        yield from ()
 
     @abstractmethod
     async def run(self, stop: asyncio.Event) -> None:

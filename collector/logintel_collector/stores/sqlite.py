@@ -14,7 +14,9 @@ from logintel_collector.alert import Alert, Changes, RuleState
 from logintel_collector.notifier.outbox import Attempt, PendingNotification
 from logintel_collector.processor import Processed, stamp
 from logintel_collector.rules.rule import Rule
-from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules
+from logintel_collector.source_health.memory import Memory
+from logintel_collector.source_health.watch import Findings, Key
+from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules, sqlite_sources
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_apply import READER, next_document_id, save
 from logintel_collector.stores.sqlite_file import open_writer, transaction
@@ -90,6 +92,14 @@ class Store:
         """Make alert_rules show these rules; those that are gone stay, inactive."""
         await self._call(self._save_rules, rules)
 
+    async def source_memories(self) -> dict[Key, Memory]:
+        """What was remembered of each source's health."""
+        return await self._call(sqlite_sources.memories, self._connection)
+
+    async def save_health(self, installation: str, findings: Findings) -> None:
+        """Write what was found of the sources' health."""
+        await self._call(self._save_health, installation, findings)
+
     async def total_indexed(self) -> int:
         """Documents in the index."""
         return await self._call(self._total_indexed)
@@ -124,6 +134,10 @@ class Store:
     def _save_rules(self, rules: Sequence[Rule]) -> None:
         with transaction(self._connection):
             sqlite_rules.save_rules(self._connection, rules, stamp(self._clock()))
+
+    def _save_health(self, installation: str, findings: Findings) -> None:
+        with transaction(self._connection):
+            sqlite_sources.save(self._connection, installation, findings, stamp(self._clock()))
 
     def _report(self, channel: str, attempts: Sequence[Attempt]) -> None:
         with transaction(self._connection):

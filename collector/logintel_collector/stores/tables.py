@@ -49,6 +49,10 @@ OWN_TABLES: Final[dict[str, tuple[str, ...]]] = {
     "rule_states": ("rule_id", "group_key", "revision", "state"),
     "outbox": ("id", "alert_id", "body", "created_at"),
     "outbox_deliveries": ("notification_id", "channel", "attempts", "retry_at", "error"),
+    "source_health": (
+        "source_id", "host", "installation", "is_active", "health_status", "reason", "changed_at", "heard_at", "detail",
+        "memory",
+    ),
 }  # fmt: skip
 
 #: Only embedded: on servers Kafka keeps these, in topics.

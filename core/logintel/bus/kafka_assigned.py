@@ -49,6 +49,18 @@ class AssignedConsumer(GroupConsumer):
             raise KafkaError(f"the partitions of topic {self.topic} have changed")
         return await super().read(max_records, timeout)
 
+    async def ends(self) -> dict[int, int]:
+        """{partition: offset behind its last record}, now. Raises TimeoutError, KafkaError."""
+        async with asyncio.timeout(TIMEOUT):
+            ends = await self._running.end_offsets(self._running.assignment())
+        return {place.partition: end for place, end in ends.items()}
+
+    async def passed(self, offsets: Mapping[int, int]) -> bool:
+        """Whether `read` has come to all of {partition: offset}. Raises TimeoutError, KafkaError."""
+        async with asyncio.timeout(TIMEOUT):
+            places = [(await self._running.position(self._place(number)), end) for number, end in offsets.items()]
+        return all(position >= end for position, end in places)
+
     async def _assign(self, consumer: AIOKafkaConsumer) -> None:
         # Asks for all topics: asking for one would make it, with the broker's defaults.
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001

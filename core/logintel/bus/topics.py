@@ -31,7 +31,8 @@ class Topic(NamedTuple):
     def config(self, replication: int) -> dict[str, str]:
         """Its configuration on a cluster that keeps `replication` copies."""
         keeping = (
-            {"cleanup.policy": "compact"}
+            # Small segments: only a closed one is compacted, and who starts reads all that is not.
+            {"cleanup.policy": "compact", "segment.bytes": str(_SEGMENT), "segment.ms": str(_DAY)}
             if self.days is None
             else {"cleanup.policy": "delete", "retention.ms": str(self.days * _DAY)}
         )
@@ -47,6 +48,8 @@ class Topic(NamedTuple):
         }
 
 
+#: Bytes of a segment of a compacted topic: its readers begin at its earliest record.
+_SEGMENT: Final = 32 * 1024 * 1024
 #: Copies of every record, where the cluster has that many brokers.
 REPLICATION: Final = 3
 _LARGE: Final = 2 * 1024 * 1024
