@@ -39,7 +39,7 @@ def compile_dsl(query: Json, mapping: Mapping, now: Callable[[], datetime]) -> Q
 def compile_text(text: str, mapping: Mapping, now: Callable[[], datetime], default_field: str = "message") -> Query:
     """Compile a Lucene query string. Raises QueryError, nothing else."""
     try:
-        tree = parse_text(text, Leaves(mapping, now), TextOptions(default_field))
+        tree = parse_text(text, Leaves(mapping, now), TextOptions((default_field,), default_field))
     except ValueError as error:
         raise QueryError("query_string", str(error)) from None
     return Query(predicate_of(tree, mapping), tree)

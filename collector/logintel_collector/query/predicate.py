@@ -6,9 +6,24 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from logintel.event import Json
+from logintel_collector.query.geo import Point, distance, points
 from logintel_collector.query.mapping import Field, Mapping
+from logintel_collector.query.nearness import close
 from logintel_collector.query.reading import Source, TextReader, flat, values_of
-from logintel_collector.query.tree import AllOf, AnyOf, Everything, Exists, Leaf, Node, Not, Nothing, OneOf, Phrase
+from logintel_collector.query.tree import (
+    AllOf,
+    AnyOf,
+    Everything,
+    Exists,
+    Leaf,
+    Near,
+    Node,
+    Not,
+    Nothing,
+    OneOf,
+    Phrase,
+    Within,
+)
 from logintel_collector.query.values import Test, indexed, text_test, value_test
 
 Predicate: TypeAlias = Callable[[Source], bool]
@@ -32,6 +47,8 @@ def predicate_of(tree: Node, mapping: Mapping) -> Predicate:
         return _exists_inside(tree.field, mapping)
     if _asks_terms(tree):
         return _on_terms(tree, mapping)
+    if tree.field.kind == "geo":
+        return _on_points(tree)
     return _on_values(tree.field, value_test(tree))
 
 
@@ -102,7 +119,7 @@ def _alternatives(nodes: list[Node], mapping: Mapping) -> list[Predicate]:
     for node in nodes:
         if isinstance(node, Phrase):
             phrases.setdefault(node.field, []).append(node)
-        elif isinstance(node, Leaf) and not _asks_inside(node) and not _asks_terms(node):
+        elif isinstance(node, Leaf) and not (_asks_inside(node) or _asks_terms(node) or node.field.kind == "geo"):
             values.setdefault(node.field.source, []).append(node)
         else:
             others.append(node)
@@ -161,6 +178,8 @@ def _phrases(leaves: list[Phrase], mapping: Mapping) -> Predicate:
 
 
 def _phrase(leaf: Phrase, reader: TextReader) -> Predicate:
+    if leaf.slop or leaf.prefix:
+        return _loose_phrase(leaf, reader)
     (first, _), *rest = leaf.terms
     wanted = frozenset(term for term, _ in leaf.terms)
 
@@ -174,6 +193,46 @@ def _phrase(leaf: Phrase, reader: TextReader) -> Predicate:
         )
 
     return predicate
+
+
+def _loose_phrase(leaf: Phrase, reader: TextReader) -> Predicate:
+    """A phrase whose terms may stand elsewhere, or whose last term may only be begun."""
+    offsets = [offset for _, offset in leaf.terms]
+    exact = [term for term, _ in leaf.terms]
+    begun = exact.pop() if leaf.prefix else None
+    wanted = frozenset(exact)
+
+    def predicate(source: Source) -> bool:
+        if not wanted <= reader.vocabulary(source):
+            return False
+        terms = list(enumerate(reader.terms(source)))
+        places = [[place for place, term in terms if term == word] for word in exact]
+        if begun is not None:
+            places.append([place for place, term in terms if term is not None and term.startswith(begun)])
+        return close(places, offsets, leaf.slop)
+
+    return predicate
+
+
+def _on_points(leaf: Leaf) -> Predicate:
+    """A leaf of a geo_point."""
+    read = values_of(leaf.field.source)
+    if isinstance(leaf, Exists):
+        return lambda source: any(True for _ in points(read(source)))
+    if isinstance(leaf, Near):
+        centre, metres = Point(leaf.latitude, leaf.longitude), leaf.metres
+        return lambda source: any(distance(centre, found) <= metres for found in points(read(source)))
+    assert isinstance(leaf, Within)
+    top, left, bottom, right = leaf.top, leaf.left, leaf.bottom, leaf.right
+
+    def inside(found: Point) -> bool:
+        if not bottom <= found.latitude <= top:
+            return False
+        if left > right:
+            return found.longitude >= left or found.longitude <= right
+        return left <= found.longitude <= right
+
+    return lambda source: any(map(inside, points(read(source))))
 
 
 def _where_one_stands(witnesses: list[str], test: Predicate, reader: TextReader) -> Predicate:

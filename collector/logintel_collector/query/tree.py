@@ -7,10 +7,11 @@ terms) must be. A leaf is true when any one of the field's values is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
 
+from logintel_collector.query.automaton import Matcher
 from logintel_collector.query.dates import Moment
 from logintel_collector.query.mapping import Field
 
@@ -106,11 +107,72 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Regexp:
+    """Keyword value or text term that an expression takes as a whole; `fold`: in any case."""
+
+    field: Field
+    expression: str
+    flags: frozenset[str]
+    fold: bool
+    matcher: Matcher = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """Keyword value or text term at most `edits` away from `text`, behind `prefix` characters that are the same.
+
+    An edit adds, leaves out or replaces a character or, with `swaps`, exchanges two neighbours.
+    """
+
+    field: Field
+    text: str
+    edits: int
+    prefix: int
+    swaps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddressIn:
+    """IP address from `low` to `high`, both included, as 128-bit numbers (an IPv4 address as ::ffff:a.b.c.d)."""
+
+    field: Field
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Point at most `metres` from here, on a sphere; degrees."""
+
+    field: Field
+    latitude: float
+    longitude: float
+    metres: float
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Point in a box, its edges included; `left` above `right`: across the date line. Degrees."""
+
+    field: Field
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
 class Phrase:
-    """Terms of a text field at these distances from the first one."""
+    """Terms of a text field at these distances from the first one.
+
+    slop    how far the terms may be out of these places, all in all
+    prefix  the last one is only how a term begins
+    """
 
     field: Field
     terms: tuple[tuple[str, int], ...]
+    slop: int = 0
+    prefix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +182,9 @@ class Exists:
     field: Field
 
 
-Leaf: TypeAlias = OneOf | Like | Between | NumberIn | DateIn | Flag | Phrase | Exists
+Leaf: TypeAlias = (
+    OneOf | Like | Between | Regexp | Fuzzy | NumberIn | DateIn | Flag | AddressIn | Near | Within | Phrase | Exists
+)
 Node: TypeAlias = Everything | Nothing | AllOf | AnyOf | Not | Leaf
 
 
