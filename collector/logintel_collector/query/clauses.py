@@ -13,8 +13,9 @@ from logintel.event import Json
 from logintel_collector.query import geo_clauses, leaf_clauses, text_clauses
 from logintel_collector.query.boolean import combine
 from logintel_collector.query.error import QueryError
-from logintel_collector.query.leaves import Leaves, required_text, truth
+from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.parameters import Body, known_keys, minimum_of
+from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.string_clauses import query_string, simple_query_string
 from logintel_collector.query.tree import Everything, Node, Nothing, any_of
 

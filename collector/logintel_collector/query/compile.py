@@ -12,7 +12,8 @@ from logintel_collector.query.error import QueryError
 from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.lucene import parse_text
 from logintel_collector.query.mapping import Mapping
-from logintel_collector.query.predicate import Predicate, predicate_of
+from logintel_collector.query.predicate import predicate_of
+from logintel_collector.query.reading import Predicate
 from logintel_collector.query.terms import TextOptions
 from logintel_collector.query.tree import Node
 

@@ -6,9 +6,10 @@ from typing import Final
 
 from logintel.event import Json
 from logintel_collector.query.geo import Cell, Point, box_of_text, cell, metres, point
-from logintel_collector.query.leaves import Leaves, required_text, truth, type_of
+from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.mapping import Field
 from logintel_collector.query.parameters import NEUTRAL, Body
+from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.tree import Near, Node, Nothing, Within
 
 _CHECKS: Final = {"validation_method", "ignore_unmapped"}
@@ -53,7 +54,7 @@ def _field(leaves: Leaves, name: str, body: Body) -> Field | None:
             return None
         raise ValueError(f"there is no geo_point {name} in the mapping")
     if field.kind != "geo":
-        raise ValueError(f"field {name} of type {type_of(field)} is no geo_point")
+        raise ValueError(f"field {name} of type {field.type_name} is no geo_point")
     return field
 
 
@@ -69,8 +70,7 @@ def _box(value: Json) -> Cell:
         top, left, bottom, right = (_degrees(value[key], key) for key in ("top", "left", "bottom", "right"))
         return _checked(Point(top, left), Point(bottom, right))
     if value.keys() == {"top_left", "bottom_right"}:
-        one, other = value["top_left"], value["bottom_right"]
-        return _checked(_corner(one, "top_left"), _corner(other, "bottom_right"))
+        return _checked(_corner(value["top_left"], "top_left"), _corner(value["bottom_right"], "bottom_right"))
     if value.keys() == {"top_right", "bottom_left"}:
         one, other = _corner(value["top_right"], "top_right"), _corner(value["bottom_left"], "bottom_left")
         return _checked(Point(one.latitude, other.longitude), Point(other.latitude, one.longitude))

@@ -10,12 +10,14 @@ from datetime import UTC
 from typing import Final
 
 from logintel_collector.query.boolean import combine
+from logintel_collector.query.bounds import Limits
 from logintel_collector.query.dates import zone_of
-from logintel_collector.query.leaves import Leaves, Limits, required_text, truth
+from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.mapping import ID, Field
 from logintel_collector.query.nearness import fuzziness
 from logintel_collector.query.parameters import NEUTRAL, Body, field_value, folds, known_keys, minimum_of, number_of
 from logintel_collector.query.regexp import flags_of
+from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.tree import Everything, Exists, Node, Nothing
 
 

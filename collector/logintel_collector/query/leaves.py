@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 
 from logintel.event import Json
 from logintel_collector.query import addresses, numerals
 from logintel_collector.query.analysis import fold as folded
 from logintel_collector.query.analysis import lower
-from logintel_collector.query.dates import Moment, bound
+from logintel_collector.query.bounds import Limits, instants, numbers
 from logintel_collector.query.glob import glob_parts
 from logintel_collector.query.mapping import ID, Field, Mapping
 from logintel_collector.query.nearness import Fuzziness
-from logintel_collector.query.reading import text_of
 from logintel_collector.query.regexp import matcher
+from logintel_collector.query.scalars import required_text, truth, utf16
 from logintel_collector.query.tree import (
     AddressIn,
     Between,
@@ -34,17 +34,6 @@ from logintel_collector.query.tree import (
     Regexp,
     any_of,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds of a range as given; None: open. `zone` is for dates that name none."""
-
-    low: Json = None
-    high: Json = None
-    low_open: bool = False
-    high_open: bool = False
-    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +75,7 @@ class Leaves:
         if field.kind == "object":
             return Nothing()
         if fold:
-            raise ValueError(f"field {field.path} of type {type_of(field)} does not support case_insensitive")
+            raise ValueError(f"field {field.path} of type {field.type_name} does not support case_insensitive")
         return any_of(self._exactly(field, value) for value in values)
 
     def words(self, field: Field, text: str, fuzzy: Fuzziness | None = None) -> list[Node]:
@@ -105,7 +94,7 @@ class Leaves:
         if view is None:
             if prefix and field.kind in ("keyword", "dynamic"):
                 raise ValueError(
-                    f"field {field.path} of type {type_of(field)} does not support a phrase prefix: text does"
+                    f"field {field.path} of type {field.type_name} does not support a phrase prefix: text does"
                 )
             return self.term(field, text)
         placed = [(term, place) for place, term in enumerate(view.analyzer.terms(text)) if term is not None]
@@ -171,15 +160,15 @@ class Leaves:
         if field.kind == "dynamic":
             return any_of(self._views(field, lambda view: self.range(view, limits)))
         if field.kind == "date":
-            return DateIn(field, *self._instants(limits))
+            return DateIn(field, *instants(limits, self.now))
         if field.kind == "object":
             return Nothing()
         if field.kind == "ip":
             texts = (None if x is None else required_text(x) for x in (limits.low, limits.high))
             return _addresses(field, addresses.between(*texts, low_open=limits.low_open, high_open=limits.high_open))
         if field.kind not in ("whole", "float"):
-            raise ValueError(f"field {field.path} of type {type_of(field)} does not support range")
-        low_number, high_number = _numbers(field, limits)
+            raise ValueError(f"field {field.path} of type {field.type_name} does not support range")
+        low_number, high_number = numbers(field, limits)
         if low_number is not None and high_number is not None and low_number > high_number:
             return Nothing()
         return NumberIn(field, low_number, high_number)
@@ -198,7 +187,7 @@ class Leaves:
     def _is_string(self, field: Field, name: str) -> None:
         if field.kind not in ("keyword", "text") or field.path == ID:
             raise ValueError(
-                f"field {field.path} of type {type_of(field)} does not support {name}: only keyword and text do"
+                f"field {field.path} of type {field.type_name} does not support {name}: only keyword and text do"
             )
 
     def _exactly(self, field: Field, value: Json) -> Node:
@@ -206,7 +195,7 @@ class Leaves:
         if field.kind == "boolean":
             return Flag(field, truth(value))
         if field.kind == "date":
-            return DateIn(field, *self._instants(Limits(value, value)))
+            return DateIn(field, *instants(Limits(value, value), self.now))
         if field.kind == "whole":
             exact = numerals.decimal(value)
             number = numerals.whole(str(exact), field.bits)
@@ -216,7 +205,7 @@ class Leaves:
             return Nothing() if real is None else NumberIn(field, real, real)
         if field.kind == "ip":
             return _addresses(field, addresses.network(required_text(value)))
-        raise ValueError(f"field {field.path} of type {type_of(field)} can only be asked whether it exists")
+        raise ValueError(f"field {field.path} of type {field.type_name} can only be asked whether it exists")
 
     def _or_value(self, field: Field, text: str, words: list[Node]) -> list[Node]:
         """The words; of a field whose type nobody knows yet, a single one may also be a number or a boolean."""
@@ -235,37 +224,6 @@ class Leaves:
             except ValueError:  # a value that this type refuses cannot be one of its values
                 continue
 
-    def _instants(self, limits: Limits) -> tuple[int | Moment | None, int | Moment | None]:
-        low = high = None
-        if limits.low is not None:
-            text = required_text(limits.low)
-            low = bound(text, limits.zone, self.now, up=limits.low_open, shift=int(limits.low_open))
-        if limits.high is not None:
-            text = required_text(limits.high)
-            high = bound(text, limits.zone, self.now, up=not limits.high_open, shift=-int(limits.high_open))
-        return low, high
-
-
-def required_text(value: Json) -> str:
-    """A scalar of a query as text. Raises ValueError for null, arrays and objects."""
-    text = text_of(value)
-    if text is None:
-        raise ValueError("expected a string, number or boolean")
-    return text
-
-
-def truth(value: Json) -> bool:
-    """A boolean of a query: true, false, "true" or "false"; anything else is refused."""
-    text = required_text(value)
-    if text not in ("true", "false"):
-        raise ValueError(f"{value!r} is not a boolean: expected true or false")
-    return text == "true"
-
-
-def utf16(text: str) -> int:
-    """Length in UTF-16 units, in which ignore_above counts."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
 
 def _one_of(field: Field, values: list[str], *, fold: bool) -> Node:
     if field.lowercase:
@@ -279,29 +237,3 @@ def _one_of(field: Field, values: list[str], *, fold: bool) -> Node:
 
 def _addresses(field: Field, span: tuple[int, int]) -> Node:
     return AddressIn(field, *span) if span[0] <= span[1] else Nothing()
-
-
-def _numbers(field: Field, limits: Limits) -> tuple[float | None, float | None]:
-    ends: list[float | None] = []
-    for value, is_open, low in ((limits.low, limits.low_open, True), (limits.high, limits.high_open, False)):
-        if value is None:
-            ends.append(None)
-            continue
-        exact = numerals.decimal(value)
-        if field.kind == "whole":
-            ends.append(numerals.whole_bound(exact, field.bits, low=low, inclusive=not is_open))
-            continue
-        number = numerals.as_float(exact, field.bits)
-        if number is None:
-            raise ValueError(f"{value!r} is out of range for {type_of(field)}")
-        ends.append(numerals.beside(number, field.bits, up=low) if is_open else number)
-    return ends[0], ends[1]
-
-
-def type_of(field: Field) -> str:
-    """Elasticsearch's name of the field's type."""
-    if field.kind == "whole":
-        return {8: "byte", 16: "short", 32: "integer"}.get(field.bits, "long")
-    if field.kind == "float":
-        return "float" if field.bits == 32 else "double"
-    return {"opaque": "of another kind", "geo": "geo_point"}.get(field.kind, field.kind)

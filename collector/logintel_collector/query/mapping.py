@@ -47,6 +47,15 @@ class Field:
     lowercase: bool = False
     strict: bool = False
 
+    @property
+    def type_name(self) -> str:
+        """Elasticsearch's name of the field's type."""
+        if self.kind == "whole":
+            return {8: "byte", 16: "short", 32: "integer"}.get(self.bits, "long")
+        if self.kind == "float":
+            return "float" if self.bits == 32 else "double"
+        return {"opaque": "of another kind", "geo": "geo_point"}.get(self.kind, self.kind)
+
 
 class Mapping:
     """Field path → Field, and the readers of text that queries over the same mapping share."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from logintel.event import Json
-from logintel_collector.query.leaves import truth
+from logintel_collector.query.scalars import truth
 from logintel_collector.query.tree import Everything, Node, Nothing
 
 Body: TypeAlias = dict[str, Json]

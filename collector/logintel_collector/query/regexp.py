@@ -11,6 +11,7 @@ from typing import Final
 
 from logintel_collector.query import automaton
 from logintel_collector.query.automaton import LAST, Automaton, Matcher, TooComplex
+from logintel_collector.query.intervals import decimal_interval
 
 #: Elasticsearch's longest expression (index.max_regex_length).
 MAX_LENGTH: Final = 1000
@@ -202,7 +203,8 @@ class _Parser:
         if not (low.isdigit() and high.isdigit() and len(low) < 10 and len(high) < 10):
             raise ValueError(f"interval syntax error at character {self._at} of the regular expression")
         digits = len(low) if len(low) == len(high) else 0
-        return _numbers(*sorted((int(low), int(high))), digits)
+        first, last = sorted((int(low), int(high)))
+        return decimal_interval(first, last, digits)
 
     def _until(self, end: str) -> str:
         start = self._at
@@ -240,41 +242,3 @@ class _Parser:
     def _expect(self, char: str) -> None:
         if not self._take(char):
             raise ValueError(f"{char} expected at character {self._at + 1} of the regular expression")
-
-
-def _numbers(low: int, high: int, digits: int) -> Automaton:
-    """Decimal numbers from `low` to `high`; of so many digits, or (0) with any number of leading zeros."""
-    width = digits or len(str(high))
-    spans = _spans(str(low).zfill(width), str(high).zfill(width))
-    full = automaton.union([_span(first, last) for first, last in spans])
-    if digits:
-        return full
-    zeros = automaton.repeated(automaton.text("0"), 0)
-    shorter = automaton.union([_stripped(first, last) for first, last in spans])
-    return automaton.concatenation([zeros, automaton.union([full, shorter])])
-
-
-def _spans(low: str, high: str) -> list[tuple[str, str]]:
-    """Numbers of one width as pairs of texts, each digit of which varies by itself."""
-    if low == high or len(low) == 1:
-        return [(low, high)]
-    head, tail = low[0], low[1:]
-    if head == high[0]:
-        return [(head + first, head + last) for first, last in _spans(tail, high[1:])]
-    nines, zeros = "9" * len(tail), "0" * len(tail)
-    found = [(head + first, head + last) for first, last in _spans(tail, nines)]
-    if int(head) + 1 < int(high[0]):
-        found.append((str(int(head) + 1) + zeros, str(int(high[0]) - 1) + nines))
-    return found + [(high[0] + first, high[0] + last) for first, last in _spans(zeros, high[1:])]
-
-
-def _span(low: str, high: str) -> Automaton:
-    return automaton.concatenation([automaton.one_of([(ord(a), ord(b))]) for a, b in zip(low, high, strict=True)])
-
-
-def _stripped(low: str, high: str) -> Automaton:
-    """A span without the zeros in front that all its numbers have."""
-    shared = 0
-    while shared < len(low) - 1 and low[shared] == high[shared] == "0":
-        shared += 1
-    return _span(low[shared:], high[shared:])

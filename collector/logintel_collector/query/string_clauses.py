@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 from logintel_collector.query.dates import zone_of
-from logintel_collector.query.leaves import Leaves, required_text, truth
+from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.lucene import parse_text
 from logintel_collector.query.nearness import fuzziness
 from logintel_collector.query.parameters import Body, known_keys, minimum_of, number_of, operator_of
+from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.simple import operators_of, parse_simple
 from logintel_collector.query.terms import TextOptions
 from logintel_collector.query.text_clauses import field_names, kind_of

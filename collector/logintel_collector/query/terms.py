@@ -8,7 +8,8 @@ from datetime import UTC, tzinfo
 from typing import Literal, TypeAlias
 
 from logintel_collector.query.boolean import combine
-from logintel_collector.query.leaves import Leaves, Limits
+from logintel_collector.query.bounds import Limits
+from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.mapping import Field
 from logintel_collector.query.nearness import AUTO, Fuzziness
 from logintel_collector.query.regexp import flags_of
@@ -135,8 +136,8 @@ class Terms:
         low_open, high_open = low_open and low is not None, high_open and high is not None
 
         def make(known: Field) -> Node:
-            edges = (text if text is None else self._normal(known, text) for text in (low, high))
-            return self.leaves.range(known, Limits(*edges, low_open, high_open, self.options.zone or UTC))
+            first, last = (text if text is None else self._normal(known, text) for text in (low, high))
+            return self.leaves.range(known, Limits(first, last, low_open, high_open, self.options.zone or UTC))
 
         return self._each(field, make)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
 from logintel_collector.query.boolean import combine
-from logintel_collector.query.leaves import Leaves, required_text, truth
+from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.mapping import Field
 from logintel_collector.query.nearness import Fuzziness, fuzziness
 from logintel_collector.query.parameters import (
@@ -22,6 +22,7 @@ from logintel_collector.query.parameters import (
     operator_of,
     without_terms,
 )
+from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.tree import Node, Nothing, any_of
 
 Kind: TypeAlias = Literal["best_fields", "most_fields", "cross_fields", "phrase", "phrase_prefix", "bool_prefix"]

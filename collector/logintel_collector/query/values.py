@@ -11,10 +11,10 @@ from logintel_collector.query import addresses, numerals
 from logintel_collector.query.analysis import fold, lower
 from logintel_collector.query.dates import Moment, stamped
 from logintel_collector.query.glob import glob_test
-from logintel_collector.query.leaves import utf16
 from logintel_collector.query.mapping import Field
 from logintel_collector.query.nearness import near
 from logintel_collector.query.reading import text_of
+from logintel_collector.query.scalars import utf16
 from logintel_collector.query.tree import (
     AddressIn,
     Between,
