@@ -4,6 +4,7 @@ import copy
 import gzip
 import json
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from logintel.event import Json
 from logintel_collector.query import Mapping, Predicate, QueryError, compile_dsl, mapping_from
 from logintel_collector.query.analysis import Analyzer
+from logintel_collector.rules.candidates import Candidates
 
 DATA = Path(__file__).parent / "data" / "query"
 #: What Elasticsearch answers and we refuse, by name: it needs the whole index, or another document's field.
@@ -81,6 +83,24 @@ def test_matches_what_elasticsearch_matched_in_events_of_github() -> None:
     queries = [json.loads(line) for line in lines("quickwit/queries.jsonl.gz")]
     answered = Counter(compare(query, query["expected"], mapping, docs) for query in queries)
     assert answered == {"matched": 154, "refused": 7, "refused here": 1, "different": 2}
+
+
+def test_a_rule_is_a_candidate_for_every_document_that_it_matches() -> None:
+    mapping = mapping_from(json.loads((DATA / "edge_mapping.json").read_text()))
+    docs = [json.loads(line)["_source"] for line in lines("edge_docs.jsonl.gz")]
+    bodies = [json.loads(line)["query"] for line in lines("edge_queries.jsonl.gz")]
+    rules = []
+    for body in bodies:
+        with suppress(QueryError):
+            rules.append(compile_dsl(body, mapping, now))
+    candidates = Candidates.of([rule.tree for rule in rules])
+    tried = 0
+    for doc in docs:
+        found = set(candidates.matching(doc))
+        tried += len(found)
+        missed = [bodies[place] for place, rule in enumerate(rules) if place not in found and rule.predicate(doc)]
+        assert not missed, (doc, missed)
+    assert tried < len(rules) * len(docs) / 2, "it leaves most of them out"
 
 
 def test_texts_become_the_terms_that_elasticsearch_made() -> None:
