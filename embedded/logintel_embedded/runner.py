@@ -31,6 +31,7 @@ from logintel_collector.rules.rule import Rule
 from logintel_collector.stores.errors import StoreError, StoreFull, StoreLocked
 from logintel_collector.stores.sqlite import Store
 from logintel_collector.stores.sqlite_retention import Retention
+from logintel_embedded.analysing import Analysing
 from logintel_embedded.config import EmbeddedConfig
 from logintel_embedded.tally import Tally
 
@@ -105,11 +106,16 @@ class Embedded:
             collecting = group.create_task(self._collect(collector, bus))
             expiring = group.create_task(self._expire(store))
             notifying = group.create_task(self._notify(store))
+            analysing = Analysing(store, self.config.analytics.values, _now)
+            counting = group.create_task(analysing.run())
             await self._agent.run(stop)
             self.tally.add_dropped(self._agent.dropped)
             await self._drained(bus, stop)
             collecting.cancel()
             expiring.cancel()
+            analysing.finish()
+            if stop.is_set():
+                counting.cancel()  # the next run goes on
             await self._told(notifying)
         if bus.damage.records:
             self.context.report(f"{bus.damage.records} events on the bus were damaged on disk and could not be read")
