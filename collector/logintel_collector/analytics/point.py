@@ -73,6 +73,11 @@ def moment(start: int) -> str:
     return datetime.fromtimestamp(start, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def start_of(timestamp: str) -> int:
+    """What `moment` was made of."""
+    return int(datetime.fromisoformat(timestamp).timestamp())
+
+
 @lru_cache(maxsize=4096)
 def day_of(start: int) -> str:
     """Its day, `YYYY.MM.DD`, as in the name of an index."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
-from logintel_collector.analytics.point import Period, Point, moment
+from logintel_collector.analytics.point import Period, Point, moment, start_of
 
 
 def save_points(connection: sqlite3.Connection, points: Sequence[Point], now: str) -> None:
@@ -38,13 +38,12 @@ def state(connection: sqlite3.Connection) -> dict[bytes, bytes]:
     return dict(connection.execute("SELECT key, value FROM analytics_state"))
 
 
-def points(
-    connection: sqlite3.Connection, period: Period, dimension: str, since: str
-) -> Iterator[tuple[str, str, dict[str, float]]]:
-    """(timestamp, value, metrics) of the series of a dimension from `since` on, oldest first."""
+def points(connection: sqlite3.Connection, period: Period, dimension: str, since: str) -> Iterator[Point]:
+    """The series of a dimension from `since` on, oldest first."""
     rows = connection.execute(
         "SELECT timestamp, value, metrics FROM analytics "
         "WHERE aggregation_period = ? AND dimension = ? AND timestamp >= ? ORDER BY timestamp, value",
         (period, dimension, since),
     )
-    return ((timestamp, value, orjson.loads(metrics)) for timestamp, value, metrics in rows)
+    for timestamp, value, metrics in rows:
+        yield Point(period, start_of(timestamp), dimension, value, orjson.loads(metrics))
