@@ -35,17 +35,19 @@ logintel analytics --by host --json | jq 'select(.metric_name == "log_errors")'
 """
 _BY: Final = {"source": "source_id", **{name: name for name in DIMENSIONS[1:]}}
 _DATE: Final = 20
+#: Seconds of which milliseconds say nothing.
+_LONG: Final = 100.0
 #: Title, width, and the text of a metric.
 _COLUMNS: Final[tuple[tuple[str, str, Callable[[float], str]], ...]] = (
     ("events", "log_events", lambda value: f"{value:,.0f}"),
     ("bytes", "log_size_bytes", lambda value: f"{value:,.0f}"),
     ("errors", "log_errors", lambda value: f"{value:,.0f}"),
     ("error %", "log_error_ratio", lambda value: f"{100 * value:.1f}"),
-    ("p50 s", "log_latency_seconds_p50", lambda value: f"{value:,.3f}"),
-    ("p95 s", "log_latency_seconds_p95", lambda value: f"{value:,.3f}"),
+    ("p50 s", "log_latency_seconds_p50", lambda value: f"{value:,.3f}" if value < _LONG else f"{value:,.0f}"),
+    ("p95 s", "log_latency_seconds_p95", lambda value: f"{value:,.3f}" if value < _LONG else f"{value:,.0f}"),
     ("outliers", "log_outliers", lambda value: f"{value:,.0f}"),
 )
-_WIDTH: Final = 13
+_WIDTH: Final = 14
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
