@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Final, NamedTuple, Protocol
 
 from logintel_collector.analytics.point import PERIODS, Period, Point, day_of
@@ -18,9 +17,11 @@ from logintel_collector.analytics.state import State
 
 #: Seconds after its end at which a bucket is computed for the first time: most of its events are there by then.
 CLOSE_AFTER: Final[dict[Period, int]] = {"minute": 30, "hour": 300}
-#: Documents of one place that one look takes, buckets that a store counts at once, points that are saved at once.
+#: Documents of one place that one look takes; buckets that a store counts at once, and days that they are of; points
+#: that are saved at once.
 SLICE: Final = 500_000
 CHUNK: Final = 120
+DAYS: Final = 20
 SAVED: Final = 500
 
 
@@ -42,7 +43,7 @@ class Events(Protocol):
         """The minutes (seconds since 1970) that its documents after `after` up to `upto` belong to."""
 
     def rows(self, period: Period, starts: Sequence[int]) -> AsyncIterator[list[Row]]:
-        """All events of the buckets that begin at `starts` (rising, of one day), counted."""
+        """All events of the buckets that begin at `starts` (rising), counted."""
 
     def keeps(self, day: str) -> bool:
         """Whether events of the day `YYYY.MM.DD` may be there, as of the last `places`."""
@@ -104,15 +105,23 @@ class Analyst:
         return minutes
 
     def _due(self, period: Period, minutes: set[int], closed: int) -> Iterator[list[int]]:
-        """Buckets that are over: those that got events, and those whose time came; in portions, each of one day."""
+        """Buckets that are over: those that got events, and those whose time came; in portions."""
         seconds = PERIODS[period]
         starts = {minute - minute % seconds for minute in minutes}
         starts.update(range(self.state.closed.get(period, closed), closed, seconds))
-        due = sorted(start for start in starts if start < closed)
-        for day, of_day in groupby(due, day_of):
-            if self._events.keeps(day):
-                listed = list(of_day)
-                yield from (listed[n : n + CHUNK] for n in range(0, len(listed), CHUNK))
+        portion: list[int] = []
+        days: set[str] = set()
+        for start in sorted(start for start in starts if start < closed):
+            day = day_of(start)
+            if not self._events.keeps(day):
+                continue
+            if len(portion) == CHUNK or (day not in days and len(days) == DAYS):
+                yield portion
+                portion, days = [], set()
+            portion.append(start)
+            days.add(day)
+        if portion:
+            yield portion
 
     async def _compute(self, period: Period, starts: list[int]) -> int:
         rollup, saved = Rollup(period, self.state.values), 0

@@ -85,11 +85,11 @@ class ElasticsearchEvents:
 
     async def rows(self, period: Period, starts: Sequence[int]) -> AsyncIterator[list[Row]]:
         """See Events. One dimension after the other: no server has to keep all their combinations."""
-        index = index_of(self._client.prefix, day_of(starts[0]))
+        indices = ",".join(dict.fromkeys(index_of(self._client.prefix, day_of(start)) for start in starts))
         for dimension, fields in _FIELDS.items():
             sources = [_begins("timestamp", period), *(_term(field) for field in fields)]
             query = _query("timestamp", period, starts)
-            async for page in self._pages(f"{index}?", query, sources, _MEASURES, _PAGE):
+            async for page in self._pages(f"{indices}?", query, sources, _MEASURES, _PAGE):
                 rows = [_row(dimension, fields, bucket) for bucket in page]
                 yield rows
         if OUTLIERS in self._days:
