@@ -17,9 +17,8 @@ from logintel_collector.stores.errors import StoreFull, StoreLocked
 from logintel_collector.stores.sqlite import Store
 from logintel_collector.stores.sqlite_events import SqliteEvents
 
-#: Seconds between looks: the least, the most, and between them so many times what the last one took.
-REST: Final = (1.0, 60.0)
-SHARE: Final = 20
+#: Seconds between tries while the store takes nothing.
+PAUSE: Final = 30.0
 _log = structlog.get_logger(__name__)
 
 
@@ -40,7 +39,7 @@ class Analysing:
         events = await SqliteEvents.open(self._store.path)
         try:
             while not await self._work(events):
-                await self._rest(REST[1])
+                await self._rest(PAUSE)
         finally:
             await events.close()
 
@@ -55,8 +54,7 @@ class Analysing:
                 looked = await analyst.look()
                 if ending and not looked.left:
                     return True
-                if not looked.left:
-                    await self._rest(min(max(REST[0], SHARE * (time.monotonic() - began)), REST[1]))
+                await self._rest(looked.rest(time.monotonic() - began))
         except (StoreFull, StoreLocked) as error:
             _log.warning("analytics_wait", reason=str(error), effect="the next look counts everything")
             return self._ending.is_set()

@@ -114,9 +114,8 @@ class Embedded:
             collecting.cancel()
             expiring.cancel()
             analysing.finish()
-            if stop.is_set():
-                counting.cancel()  # the next run goes on
             await self._told(notifying)
+            await _until(stop, counting)
         if bus.damage.records:
             self.context.report(f"{bus.damage.records} events on the bus were damaged on disk and could not be read")
 
@@ -216,6 +215,14 @@ class Embedded:
             raise Refused(str(error)) from error
         finally:
             lock.release()
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Until it is done, or a stop leaves the rest of it to the next run."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    work.cancel()
 
 
 def _now() -> datetime:

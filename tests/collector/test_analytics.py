@@ -192,7 +192,7 @@ EVENTS = st.builds(
 )
 
 
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 40), ("elasticsearch", 3)])
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 25), ("elasticsearch", 3)])
 def test_any_events_in_any_batches_are_counted_as_a_plain_loop_counts_them(
     kind: str, examples: int, open_world: Any
 ) -> None:

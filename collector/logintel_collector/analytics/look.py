@@ -25,6 +25,13 @@ DAYS: Final = 20
 SAVED: Final = 500
 
 
+#: Seconds between looks: the least, the most where nothing was to be computed, and the most; between them so many times
+#: what the last one took. Events that come late make a store count their minutes again: that gets a small share of its
+#: time, however many they are.
+REST: Final = (1.0, 5.0, 60.0)
+SHARE: Final = 20
+
+
 class Place(NamedTuple):
     """Where documents are numbered as they come: `end` is the last that can be seen. `where`: for the store alone."""
 
@@ -63,6 +70,11 @@ class Looked:
     buckets: int = 0
     points: int = 0
     left: int = 0
+
+    def rest(self, took: float) -> float:
+        """Seconds until the next one, after one that took so many."""
+        least, idle, most = REST
+        return 0.0 if self.left else min(max(least, SHARE * took), most if self.buckets else idle)
 
 
 class Analyst:

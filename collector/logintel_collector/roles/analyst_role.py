@@ -32,10 +32,6 @@ from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
 from logintel_collector.stores.elasticsearch_events import ElasticsearchEvents
 from logintel_collector.stores.elasticsearch_indices import ANALYTICS, is_set_up, metric_index
 
-#: Seconds between looks: the least, the most, and between them so many times what the last one took. Events that come
-#: late make Elasticsearch count their minutes again: that gets a small share of its time, however many they are.
-REST: Final = (1.0, 60.0)
-SHARE: Final = 20
 #: The partition whose owner looks.
 _LOOKING: Final = 0
 _log = structlog.get_logger(__name__)
@@ -129,9 +125,8 @@ class AnalystRole(GroupRole):
             while True:
                 since = self.progress.now()
                 looked = await analyst.look()
-                took = self.progress.now() - since
                 self._count(looked, state.values.overflowed, since)
-                await asyncio.sleep(0 if looked.left else min(max(REST[0], SHARE * took), REST[1]))
+                await asyncio.sleep(looked.rest(self.progress.now() - since))
         finally:
             await asyncio.shield(asyncio.ensure_future(sink.close()))
 
