@@ -290,6 +290,21 @@ def test_a_minute_is_counted_when_it_is_over_though_nothing_new_comes(kind: str,
     asyncio.run(scenario())
 
 
+def test_a_date_that_could_not_be_believed_is_not_counted_when_its_time_comes(open_world: Any) -> None:
+    """Embedded, where no index of their own keeps outliers apart."""
+
+    async def scenario() -> None:
+        async with open_world("sqlite")() as world:
+            sheet = Sheet()
+            await world.put([event(NOW + timedelta(days=2))], NOW)
+            for now in (NOW, NOW + timedelta(hours=1), NOW + timedelta(days=3)):
+                await looked(world, sheet, now)
+                assert_right(sheet.found(), world.documents, now)
+            assert {tuple(metrics) for metrics in sheet.found().values()} == {("log_outliers",)}
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("kind", STORES)
 def test_whoever_is_killed_before_it_has_saved_all_is_followed_by_one_that_ends_with_the_same(
     kind: str, open_world: Any, monkeypatch: pytest.MonkeyPatch

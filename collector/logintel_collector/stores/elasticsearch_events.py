@@ -118,9 +118,10 @@ class ElasticsearchEvents:
                 "POST", path, {**query, "size": 0, "track_total_hits": False, "aggs": found}
             )
             page = answer.get("aggregations", {}).get("found", {})
-            if buckets := page.get("buckets"):
+            buckets = page.get("buckets", [])
+            if buckets:
                 yield buckets
-            if "after_key" not in page:
+            if len(buckets) < size:
                 return
             composite = {**composite, "after": page["after_key"]}
 
