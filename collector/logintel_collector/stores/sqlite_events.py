@@ -27,7 +27,11 @@ _OUTLIER: Final = (
     f"(substr(timestamp, 1, 10) NOT BETWEEN date(substr(created_at, 1, 10), '-{_RANGE.past.days} days') "
     f"AND date(substr(created_at, 1, 10), '+{_RANGE.future.days} days'))"
 )
-_PLACES: Final = "SELECT (SELECT min(timestamp) FROM log_entries), (SELECT max(document_id) FROM log_entries)"
+#: The first day that events happened or, where they are outliers, came; and the last number.
+_PLACES: Final = """
+    SELECT min((SELECT min(timestamp) FROM log_entries), (SELECT min(created_at) FROM log_entries)),
+        (SELECT max(document_id) FROM log_entries)
+"""
 _TOUCHED: Final = f"""
     SELECT DISTINCT CASE WHEN {_OUTLIER} THEN substr(created_at, 1, 16) ELSE substr(timestamp, 1, 16) END
     FROM log_entries WHERE document_id > ? AND document_id <= ?
