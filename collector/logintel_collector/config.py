@@ -104,6 +104,20 @@ class StoresConfig(Section):
     retention: Annotated[RetentionConfig, Field(default_factory=defaults, description="How much is kept.")]
 
 
+class AnalyticsConfig(Section):
+    """What the analyst counts by."""
+
+    values: Annotated[
+        int,
+        Field(
+            description="Sources, levels, categories, hosts and services that are told apart, of each so many a day; "
+            "the others are counted together as _other.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 500
+
+
 class CollectorConfig(SharedConfig):
     """Top-level keys that the collector reads."""
 
@@ -117,6 +131,7 @@ class CollectorConfig(SharedConfig):
         Field(description="Directory of alert rules (*.yaml), relative to the file that names it; none by default."),
     ] = None
 
+    analytics: Annotated[AnalyticsConfig, Field(default_factory=defaults, description="What is counted.")]
     notify: Annotated[tuple[NotifyConfig, ...], Field(description="Whom to tell of alerts.")] = ()
 
     def further_problems(self) -> list[Problem]:

@@ -19,6 +19,9 @@ from logintel_collector.document import Document
 
 _LEVELS: Final = frozenset((*get_args(Level), None))
 _LEVEL_TYPES: Final = (str, type(None))
+_MILLISECOND: Final = timedelta(milliseconds=1)
+#: Of texts in UTC without their zone: with it, a difference takes twice as long.
+_naive: Final = datetime.fromisoformat
 _STAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
 #: The category that a format stands for. One that carries anything (json, logfmt, text, container) says nothing.
 _FORMAT_CATEGORIES: Final = {
@@ -100,7 +103,7 @@ class Processor:
         complete at the end.
         """
         now = self._clock().astimezone(UTC)
-        created_at = stamp(now)
+        created_at, arrived = stamp(now), now.replace(tzinfo=None)
         days = _Days(*self._accepted.days(now))
         reached = account.positions
         for record in records:
@@ -111,7 +114,7 @@ class Processor:
                 continue
             reached[stream] = seq
             try:
-                source, date = _source(value, created_at)
+                source, date = _source(value, created_at, arrived)
                 body = orjson.dumps(source)
             except (ValueError, orjson.JSONEncodeError) as error:
                 log_id = named_id("record", stream.hex(), seq.hex())
@@ -158,7 +161,7 @@ class _Days(dict[str, str | None]):
         return day
 
 
-def _source(value: bytes, created_at: str) -> tuple[dict[str, Json], str]:
+def _source(value: bytes, created_at: str, arrived: datetime) -> tuple[dict[str, Json], str]:
     """The document of an encoded event, and its date. Raises ValueError that names what is wrong, without content."""
     event: dict[str, Any] = decode(value)
     raw, message, level, tags = event["raw_log"], event["message"], event["level"], event["tags"]
@@ -183,6 +186,7 @@ def _source(value: bytes, created_at: str) -> tuple[dict[str, Json], str]:
         "metadata": metadata,
         "parsed_fields": parsed,
         "size_bytes": len(raw) if raw.isascii() else len(raw.encode()),
+        "latency_ms": (arrived - _naive(timestamp[:-1])) // _MILLISECOND,
         "processing_status": "processed",
         "created_at": created_at,
     }

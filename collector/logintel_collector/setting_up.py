@@ -18,6 +18,7 @@ GROUPS: Final[dict[RoleName, str]] = {
     "processor": topics.INGESTION.name,
     "indexer": topics.PROCESSING.name,
     "recorder": topics.PROCESSING.name,
+    "analyst": topics.ANALYTICS.name,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import orjson
 
 #: Where a record was refused; a replay enters again there.
-Stage: TypeAlias = Literal["format", "process", "send", "processor", "indexer", "recorder"]
+Stage: TypeAlias = Literal["format", "process", "send", "processor", "indexer", "recorder", "analyst"]
 
 
 @dataclass(frozen=True, slots=True)

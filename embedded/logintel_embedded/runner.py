@@ -31,6 +31,7 @@ from logintel_collector.rules.rule import Rule
 from logintel_collector.stores.errors import StoreError, StoreFull, StoreLocked
 from logintel_collector.stores.sqlite import Store
 from logintel_collector.stores.sqlite_retention import Retention
+from logintel_embedded.analysing import Analysing
 from logintel_embedded.config import EmbeddedConfig
 from logintel_embedded.health import SourcesHealth
 from logintel_embedded.tally import Tally
@@ -108,6 +109,8 @@ class Embedded:
             notifying = group.create_task(self._notify(store))
             health = SourcesHealth(self.config, self._agent, store)
             watching = group.create_task(health.run())
+            analysing = Analysing(store, self.config.analytics.values, _now)
+            counting = group.create_task(analysing.run())
             await self._agent.run(stop)
             watching.cancel()
             self.tally.add_dropped(self._agent.dropped)
@@ -115,7 +118,9 @@ class Embedded:
             collecting.cancel()
             expiring.cancel()
             await health.last()
+            analysing.finish()
             await self._told(notifying)
+            await _until(stop, counting)
         if bus.damage.records:
             self.context.report(f"{bus.damage.records} events on the bus were damaged on disk and could not be read")
 
@@ -215,6 +220,14 @@ class Embedded:
             raise Refused(str(error)) from error
         finally:
             lock.release()
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Until it is done, or a stop leaves the rest of it to the next run."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    work.cancel()
 
 
 def _now() -> datetime:

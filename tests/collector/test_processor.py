@@ -71,6 +71,7 @@ def test_a_document_has_exactly_the_index_fields() -> None:
         **GOOD,
         "category": "system",
         "size_bytes": len(GOOD["raw_log"]),
+        "latency_ms": 26 * 3600 * 1000,
         "processing_status": "processed",
         "created_at": "2026-11-22T12:00:00.000000Z",
     }

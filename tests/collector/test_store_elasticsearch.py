@@ -84,7 +84,7 @@ SEED: dict[str, dict[str, Any]] = {
         "escalation_level": {"type": "integer"},
         "metadata": {"type": "object", "dynamic": "true"},
     },
-    "engineering_analytics": {
+    "engineering_analytics-2026.03": {
         "metric_name": KEYWORD,
         "metric_type": KEYWORD,
         "timestamp": {"type": "date"},
@@ -99,6 +99,7 @@ SEED: dict[str, dict[str, Any]] = {
 OURS = {
     f"engineering_logs-{DAY}": {
         "metadata_text": {"type": "text"},
+        "latency_ms": {"type": "long"},
         "message": {"fields": {"log": {"type": "text", "analyzer": "log_analyzer"}}},
     }
 }

@@ -1,7 +1,8 @@
 """The product's index mapping: the seed's in full, as it is sent to Elasticsearch.
 
 Beyond the seed: `message.log` (the seed's log_analyzer), `metadata` strings as keyword without date detection (by
-default Elasticsearch cuts them at 256 characters and guesses dates), and no guessing of fields outside `metadata`.
+default Elasticsearch cuts them at 256 characters and guesses dates), no guessing of fields outside `metadata`,
+and `latency_ms`, from the event's date to created_at, since no aggregation can subtract without scripts.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ PRODUCT_MAPPING: Final[dict[str, Any]] = {
             },
             "geo_location": {"type": "geo_point"},
             "size_bytes": {"type": "integer"},
+            "latency_ms": {"type": "long"},
             "processing_status": _KEYWORD,
             "created_at": {"type": "date"},
         },

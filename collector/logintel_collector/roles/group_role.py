@@ -56,7 +56,11 @@ class GroupRole(Role):
                 await self.take(consumer, batches)
         self.progress.trouble = None
         if not batches:
-            self.progress.saw(await consumer.lag(), asked)
+            await self.saw(consumer, asked)
+
+    async def saw(self, consumer: GroupConsumer, asked: float) -> None:
+        """Nothing was read by a read that began at `asked`: note in `progress` how much waits."""
+        self.progress.saw(await consumer.lag(), asked)
 
     async def _on_revoked(self, _partitions: set[int]) -> None:
         """The group deals the partitions anew; the members give all of them back first."""

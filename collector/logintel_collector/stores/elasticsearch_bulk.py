@@ -23,7 +23,7 @@ GROWTH: Final = 256 * 1024
 PAUSE: Final = (0.1, 5.0)
 #: Seconds that a call may take before it gives up. A consumer group waits for its members, but not for minutes.
 PATIENCE: Final = 60.0
-_PATH: Final = "/_bulk?filter_path=errors,items.create.status,items.create.error.type,items.create.error.reason"
+_PATH: Final = "/_bulk?filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
 _BAD, _CONFLICT, _TOO_LARGE, _TOO_MANY = 400, 409, 413, 429
 _log = structlog.get_logger(__name__)
 
@@ -159,13 +159,14 @@ class BulkWriter:
         """Each entry by its own answer."""
         outcome = Outcome()
         for entry, item in zip(chunk, items, strict=True):
-            status = item["create"]["status"]
+            (judged,) = item.values()  # by what the action line asks for: create, index
+            status = judged["status"]
             if status < 300:
                 outcome.stored += 1
             elif status == _CONFLICT:
                 outcome.repeats += 1
             else:
-                self._judge(entry, status, item["create"].get("error", {}), outcome)
+                self._judge(entry, status, judged.get("error", {}), outcome)
         return outcome
 
     def _judge(self, entry: Entry, status: int, error: dict[str, str], outcome: Outcome) -> None:

@@ -74,6 +74,11 @@ def creating(prefix: str, day: str) -> bytes:
     return b'{"create":{"_index":"%s","_id":"' % index_of(prefix, day).encode()
 
 
+def metric_index(prefix: str, month: str) -> str:
+    """The index of the metrics of a month, `YYYY.MM`: old ones can be dropped whole."""
+    return f"{prefix}{ANALYTICS}-{month}"
+
+
 def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, Any]]:
     """Name → composable index template. One of the name's own is above Elasticsearch's built-in ones (100)."""
     number = {"number_of_shards": shards, "number_of_replicas": replicas}
@@ -81,7 +86,7 @@ def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, An
     parts = (
         (LOGS, "-*", {**logs, "index": {**logs["index"], **_SETTINGS, **number}}, PRODUCT_MAPPING["mappings"]),
         (ALERTS, "*", {"index": {**_SETTINGS, **number}}, _ALERTS_MAPPING),
-        (ANALYTICS, "*", {"index": {**_SETTINGS, **number}}, _ANALYTICS_MAPPING),
+        (ANALYTICS, "-*", {"index": {**_SETTINGS, **number}}, _ANALYTICS_MAPPING),
     )
     return {
         f"{prefix}{name}": {
@@ -110,9 +115,12 @@ async def set_up(client: ElasticsearchClient, config: ElasticsearchConfig) -> li
     return put
 
 
-async def is_set_up(client: ElasticsearchClient) -> bool:
-    """Whether there is a template of the logs; without one, Elasticsearch would guess. Raises ElasticsearchError."""
-    return bool(await _found(client, f"{client.prefix}{LOGS}"))
+async def is_set_up(client: ElasticsearchClient, name: str = LOGS) -> bool:
+    """Whether there is a template of LOGS, ALERTS or ANALYTICS; without one, Elasticsearch would guess.
+
+    Raises ElasticsearchError.
+    """
+    return bool(await _found(client, f"{client.prefix}{name}"))
 
 
 async def _found(client: ElasticsearchClient, name: str) -> dict[str, Any]:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from logintel_collector.alert import Alert, Changes, RuleState
+from logintel_collector.analytics.point import Point
 from logintel_collector.notifier.outbox import Attempt, PendingNotification
 from logintel_collector.processor import Processed, stamp
 from logintel_collector.rules.rule import Rule
 from logintel_collector.source_health.memory import Memory
 from logintel_collector.source_health.watch import Findings, Key
-from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules, sqlite_sources
+from logintel_collector.stores import (
+    sqlite_alerts,
+    sqlite_analytics,
+    sqlite_outbox,
+    sqlite_retention,
+    sqlite_rules,
+    sqlite_sources,
+)
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_apply import READER, next_document_id, save
 from logintel_collector.stores.sqlite_file import open_writer, transaction
@@ -29,7 +37,7 @@ _Result = TypeVar("_Result")
 
 
 class Store:
-    """Opened with `Store.open`; the only writer of events. It is also the notifier's Outbox.
+    """Opened with `Store.open`; the only writer of events. It is also the notifier's Outbox and the analyst's Sink.
 
     Every call runs on the store's own thread, in the order of the calls, and is durable (fsync) when it returns.
     All may raise StoreFull (nothing was kept: wait, then call again), StoreLocked, StoreDamaged or StoreError.
@@ -116,6 +124,19 @@ class Store:
         """See Outbox."""
         await self._call(self._report, channel, attempts)
 
+    async def analytics_state(self) -> dict[bytes, bytes]:
+        """What the analyst goes on from."""
+        return await self._call(sqlite_analytics.state, self._connection)
+
+    async def save(
+        self,
+        points: Sequence[Point],
+        changes: Mapping[bytes, bytes | None],
+        version: int,  # noqa: ARG002 - calls of one process come in the order of their versions
+    ) -> None:
+        """See the analyst's Sink."""
+        await self._call(self._save_points, points, changes)
+
     async def _call(
         self, function: Callable[_Params, _Result], *args: _Params.args, **kwargs: _Params.kwargs
     ) -> _Result:
@@ -142,6 +163,11 @@ class Store:
     def _report(self, channel: str, attempts: Sequence[Attempt]) -> None:
         with transaction(self._connection):
             sqlite_outbox.report(self._connection, channel, attempts)
+
+    def _save_points(self, points: Sequence[Point], changes: Mapping[bytes, bytes | None]) -> None:
+        with transaction(self._connection):
+            sqlite_analytics.save_points(self._connection, points, stamp(self._clock()))
+            sqlite_analytics.save_state(self._connection, changes)
 
     def _offset(self) -> int:
         row = self._connection.execute("SELECT position FROM bus_offsets WHERE reader = ?", (READER,)).fetchone()

@@ -61,6 +61,8 @@ EMBEDDED_TABLES: Final[dict[str, tuple[str, ...]]] = {
     "dead_letters": (
         "log_id", "stage", "reason", "error", "attempts", "original", "config_version", "created_at",
     ),
+    "analytics": ("aggregation_period", "timestamp", "dimension", "value", "metrics", "updated_at"),
+    "analytics_state": ("key", "value"),
 }  # fmt: skip
 
 #: Only on servers: embedded there is one process, and one reader with one offset.

@@ -62,9 +62,11 @@ ANALYTICS: Final = Topic("analytics", 6, 30)
 POSITIONS: Final = Topic("stream-positions", INGESTION.partitions, None)
 DEAD_LETTERS: Final = Topic("log-dead-letter", 6, 30, 2 * _LARGE)
 STATUS: Final = Topic("agent-status", 6, None)
+#: What the analyst goes on from; one partition, since one looks at a time.
+LOOKS: Final = Topic("analyst-looks", 1, None)
 MATCHES: Final = Topic("rule-matches", 12, 7)
 
-ALL: Final = (INGESTION, PROCESSING, ALERTS, ANALYTICS, POSITIONS, DEAD_LETTERS, STATUS, MATCHES)
+ALL: Final = (INGESTION, PROCESSING, ALERTS, ANALYTICS, POSITIONS, DEAD_LETTERS, STATUS, LOOKS, MATCHES)
 
 
 async def set_up(config: KafkaBusConfig) -> list[str]:
