@@ -8,6 +8,7 @@ from typing import Any, Final
 from logintel_collector.config import ElasticsearchConfig
 from logintel_collector.query import PRODUCT_MAPPING
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError
+from logintel_collector.stores.elasticsearch_fields import NAME_LENGTH
 
 LOGS: Final = "engineering_logs"
 ALERTS: Final = "engineering_alerts"
@@ -17,16 +18,22 @@ OUTLIERS: Final = "outliers"
 
 _KEYWORD: Final = {"type": "keyword"}
 _DATE: Final = {"type": "date"}
-_DYNAMIC: Final = {
-    name: PRODUCT_MAPPING["mappings"][name] for name in ("dynamic", "date_detection", "dynamic_templates")
+#: Beyond so many fields an index takes no document that brings a new one: one of the logs is mended then.
+_SETTINGS: Final = {"mapping": {"total_fields": {"limit": 1000}, "field_name_length": {"limit": NAME_LENGTH}}}
+#: What is ours alone is never mended: there, what does not fit is kept, not indexed.
+_LENIENT: Final = {
+    "mapping": {**_SETTINGS["mapping"], "total_fields": {"limit": 1000, "ignore_dynamic_beyond_limit": True}}
 }
-#: What a document brings beyond the limits is kept but not indexed: no document can make the mapping grow without end,
-#: and none is refused for its many fields.
-_SETTINGS: Final = {
-    "mapping": {
-        "total_fields": {"limit": 1000, "ignore_dynamic_beyond_limit": True},
-        "field_name_length": {"limit": 512},
-    }
+_DYNAMIC: Final = {
+    "dynamic": "false",
+    "date_detection": False,
+    "dynamic_templates": [
+        {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
+        *(
+            {kind: {"match_mapping_type": kind, "mapping": {"type": kind, "ignore_malformed": True}}}
+            for kind in ("long", "double", "boolean")
+        ),
+    ],
 }
 _ALERTS_MAPPING: Final = {
     **_DYNAMIC,
@@ -80,8 +87,8 @@ def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, An
     logs = PRODUCT_MAPPING["settings"]
     parts = (
         (LOGS, "-*", {**logs, "index": {**logs["index"], **_SETTINGS, **number}}, PRODUCT_MAPPING["mappings"]),
-        (ALERTS, "*", {"index": {**_SETTINGS, **number}}, _ALERTS_MAPPING),
-        (ANALYTICS, "*", {"index": {**_SETTINGS, **number}}, _ANALYTICS_MAPPING),
+        (ALERTS, "*", {"index": {**_LENIENT, **number}}, _ALERTS_MAPPING),
+        (ANALYTICS, "*", {"index": {**_LENIENT, **number}}, _ANALYTICS_MAPPING),
     )
     return {
         f"{prefix}{name}": {
