@@ -31,7 +31,13 @@ class RetentionConfig(Section):
     """How much is kept; the oldest goes first, by whichever bound is met first."""
 
     days: Annotated[int, Field(description="Age in days, counted from an event's arrival.", ge=1)] = 30
-    bytes: Annotated[Size, Field(description="Room for all events.")] = Size("5GiB")
+    bytes: Annotated[
+        Size,
+        Field(
+            description="Room for all events: of the SQLite file; in Elasticsearch, of daily indices with their copies, "
+            "but without bound where it is not set. PostgreSQL goes by days alone."
+        ),
+    ] = Size("5GiB")
 
 
 class ElasticsearchConfig(Section):

@@ -8,4 +8,5 @@ from typing import Final
 #: module defines `build(config: CollectorConfig) -> Chore`, and is loaded only where the chore is done.
 MODULES: Final[dict[str, str]] = {
     "logintel_collector.keeping.partitions": "postgres",
+    "logintel_collector.keeping.indices": "elasticsearch",
 }
