@@ -30,10 +30,11 @@ http.port: {client}
 transport.port: {nodes}
 path.data: {home}/data
 path.logs: {home}/logs
-xpack.security.enabled: false
+path.repo: {home}/snapshots
 # A developer's disk is often nearly full, which a node of production must not be.
 cluster.routing.allocation.disk.threshold_enabled: false
 """
+_OPEN: Final = "xpack.security.enabled: false\n"
 _HEAP: Final = "512m"
 #: The wheel's Java has no vector module; heap dumps and logs of the garbage collector would only fill the disk.
 _UNWANTED: Final = re.compile(r"jdk\.incubator\.vector|HeapDump|-XX:ErrorFile|-Xlog:gc")
@@ -49,24 +50,24 @@ class Elasticsearch(Server):
 
     def prepare(self) -> None:
         """Write its configuration anew, beside the data."""
-        shutil.rmtree(self._config, ignore_errors=True)
-        self._config.mkdir()
+        shutil.rmtree(self.config, ignore_errors=True)
+        self.config.mkdir()
         for file in (self._program / "config").iterdir():
             if file.is_file():
-                shutil.copyfile(file, self._config / file.name)
-        settings = _SETTINGS.format(host=HOST, home=self.home, **self.ports)
-        (self._config / "elasticsearch.yml").write_text(settings, "utf-8")
-        options = (self._config / "jvm.options").read_text("utf-8").splitlines()
+                shutil.copyfile(file, self.config / file.name)
+        settings = _SETTINGS.format(host=HOST, home=self.home, **self.ports) + self.security()
+        (self.config / "elasticsearch.yml").write_text(settings, "utf-8")
+        options = (self.config / "jvm.options").read_text("utf-8").splitlines()
         options = [line for line in options if not _UNWANTED.search(line)]
         options += [f"-Xms{_HEAP}", f"-Xmx{_HEAP}", f"-XX:ErrorFile={self.home}/hs_err.log"]
-        (self._config / "jvm.options").write_text("\n".join(options), "utf-8")
+        (self.config / "jvm.options").write_text("\n".join(options), "utf-8")
         (self.home / "tmp").mkdir(exist_ok=True)
 
     def start(self) -> Process:
         """Start it. Its script is run by name, since an unpacked zip has no executable files."""
         env = {
             "ES_JAVA_HOME": JAVA_HOME,
-            "ES_PATH_CONF": str(self._config),
+            "ES_PATH_CONF": str(self.config),
             "ES_TMPDIR": str(self.home / "tmp"),
             "ES_JAVA_OPTS": "",
         }
@@ -76,12 +77,24 @@ class Elasticsearch(Server):
         """Whether the node has a master, itself, and has opened its indices."""
         with (
             suppress(OSError, http.client.HTTPException),
-            closing(http.client.HTTPConnection(HOST, self.ports["client"], timeout=5)) as connection,
+            closing(self.connection()) as connection,
         ):
-            connection.request("GET", "/_cluster/health")
+            connection.request("GET", "/_cluster/health", headers=self.headers())
             answer = connection.getresponse()
             return answer.status == HTTPStatus.OK and json.loads(answer.read())["status"] != "red"
         return False
+
+    def security(self) -> str:
+        """Its settings for who may do what."""
+        return _OPEN
+
+    def connection(self) -> http.client.HTTPConnection:
+        """For a request of ours."""
+        return http.client.HTTPConnection(HOST, self.ports["client"], timeout=5)
+
+    def headers(self) -> dict[str, str]:
+        """Of a request of ours."""
+        return {}
 
     @property
     def address(self) -> str:
@@ -89,7 +102,8 @@ class Elasticsearch(Server):
         return f"http://{HOST}:{self.ports['client']}"
 
     @property
-    def _config(self) -> Path:
+    def config(self) -> Path:
+        """Its configuration's directory."""
         return self.home / "config"
 
     @property

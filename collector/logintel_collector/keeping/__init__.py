@@ -9,4 +9,5 @@ from typing import Final
 MODULES: Final[dict[str, str]] = {
     "logintel_collector.keeping.partitions": "postgres",
     "logintel_collector.keeping.indices": "elasticsearch",
+    "logintel_collector.keeping.snapshots": "elasticsearch",
 }
