@@ -38,7 +38,16 @@ _OPEN: Final = "xpack.security.enabled: false\n"
 _HEAP: Final = "512m"
 #: The wheel's Java has no vector module; heap dumps and logs of the garbage collector would only fill the disk.
 _UNWANTED: Final = re.compile(r"jdk\.incubator\.vector|HeapDump|-XX:ErrorFile|-Xlog:gc")
-_FILTER: Final = "Snowball.java"
+#: Analysis that the distribution lacks: the filter of the seed's log_analyzer, and what x-pack-security's index needs.
+_SOURCES: Final = ("Snowball.java", "EmailAnalysis.java")
+_COMPONENTS: Final = {
+    "org.elasticsearch.plugin.analysis.TokenFilterFactory": {
+        "snowball": "logintel.Snowball",
+        "pattern_capture": "logintel.EmailAnalysis$Parts",
+        "unique": "logintel.EmailAnalysis$Unique",
+    },
+    "org.elasticsearch.plugin.analysis.TokenizerFactory": {"uax_url_email": "logintel.EmailAnalysis$Addresses"},
+}
 
 
 class Elasticsearch(Server):
@@ -108,7 +117,7 @@ class Elasticsearch(Server):
 
     @property
     def _program(self) -> Path:
-        directory = fetched(f"elasticsearch-{self.version}", partial(_finish, self.version), _FILTER)
+        directory = fetched(f"elasticsearch-{self.version}", partial(_finish, self.version), *_SOURCES)
         return directory / f"elasticsearch-{self.version}"
 
 
@@ -120,7 +129,7 @@ class Elasticsearch8(Elasticsearch):
 
 
 def _finish(version: str, directory: Path) -> None:
-    """Unpack the distribution, and give it the token filter `snowball` that it lacks as a stable plugin.
+    """Unpack the distribution, and give it the analysis that it lacks as a stable plugin.
 
     https://www.elastic.co/docs/extend/elasticsearch/creating-stable-plugins: a jar, a descriptor, the named components.
     """
@@ -129,25 +138,24 @@ def _finish(version: str, directory: Path) -> None:
         packed.extractall(directory)
     archive.unlink()
     home = directory / f"elasticsearch-{version}"
-    plugin = home / "plugins" / "snowball"
+    plugin = home / "plugins" / "analysis"
     plugin.mkdir(parents=True)
     classes = directory / "classes"
     _compile(home / "lib", next(directory.glob("ecj-*.jar")), classes)
-    with zipfile.ZipFile(plugin / "snowball.jar", "w") as jar:
+    with zipfile.ZipFile(plugin / "analysis.jar", "w") as jar:
         for file in classes.rglob("*.class"):
             jar.write(file, file.relative_to(classes))
-    components = {"org.elasticsearch.plugin.analysis.TokenFilterFactory": {"snowball": "logintel.Snowball"}}
-    (plugin / "named_components.json").write_text(json.dumps(components), "utf-8")
-    descriptor = ("name=snowball", "description=Lucene's English stemmer", "version=1", "java.version=17")
+    (plugin / "named_components.json").write_text(json.dumps(_COMPONENTS), "utf-8")
+    descriptor = ("name=analysis", "description=Some of Lucene's analysis", "version=1", "java.version=17")
     (plugin / "stable-plugin-descriptor.properties").write_text(
         "\n".join([*descriptor, f"elasticsearch.version={version}"]), "utf-8"
     )
 
 
 def _compile(libraries: Path, compiler: Path, classes: Path) -> None:
-    source = files("logintel_devstack") / _FILTER
+    sources = [str(files("logintel_devstack") / name) for name in _SOURCES]
     path = ":".join(map(str, libraries.glob("*.jar")))  # ecj, unlike java, knows no wildcard
-    command = [JAVA, "-jar", str(compiler), "-17", "-cp", path, "-d", str(classes), str(source)]
+    command = [JAVA, "-jar", str(compiler), "-17", "-cp", path, "-d", str(classes), *sources]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ours
     if done.returncode:
-        raise Refused(f"cannot compile Elasticsearch's snowball filter: {done.stderr.strip()}")
+        raise Refused(f"cannot compile Elasticsearch's analysis: {done.stderr.strip()}")

@@ -14,7 +14,7 @@ from logintel_collector.stores.elasticsearch import ElasticsearchClient, Elastic
 from logintel_collector.stores.elasticsearch_indices import ALERTS, ANALYTICS, LOGS
 
 #: Seconds between two looks at how far a snapshot or a restoring is. Neither has a bound: what it takes is the data's.
-_LOOK_EVERY: Final = 1.0
+_LOOK_EVERY: Final = 0.25
 _NOT_FOUND: Final = 404
 _RUNNING: Final = frozenset({"IN_PROGRESS", "STARTED", "INIT"})
 
