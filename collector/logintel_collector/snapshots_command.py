@@ -66,7 +66,7 @@ async def _verify(repository: Repository, name: str) -> AsyncIterator[str]:
     yield f"{await repository.verify()} nodes can write to the repository"
     found = _whole(await repository.one(name))
     if unreadable := await repository.unreadable(name):
-        raise Refused(f"snapshot {name} cannot be restored whole, not {', '.join(unreadable)}: take another one")
+        raise Refused(f"snapshot {name} cannot be restored: {unreadable}: delete it, and take another one")
     yield f"{_told(found)}: the list of files of every shard can be read"
 
 

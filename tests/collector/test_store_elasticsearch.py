@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -23,9 +25,10 @@ from logintel_collector.alert import Changes
 from logintel_collector.config import ElasticsearchConfig
 from logintel_collector.document import Document
 from logintel_collector.processor import Processor
+from logintel_collector.stores import elasticsearch as elasticsearch_store
 from logintel_collector.stores import elasticsearch_bulk
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError, connected
-from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome
+from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome, Pace
 from logintel_collector.stores.elasticsearch_indices import is_set_up, set_up
 from logintel_collector.stores.elasticsearch_search import ElasticsearchSearch
 from logintel_collector.stores.sqlite import Store
@@ -462,6 +465,54 @@ def test_what_is_not_taken_for_long_is_given_up_and_named(
             await client.ask("POST", f"/{index}/_close")
             with pytest.raises(ElasticsearchError, match="index_closed_exception"):
                 await BulkWriter(client).store([entry(config, "late", {})])
+
+    asyncio.run(scenario())
+
+
+def test_an_index_that_is_deleted_meanwhile_is_made_anew(config: ElasticsearchConfig) -> None:
+    async def scenario() -> None:
+        async with ready(config) as client:
+            writer, index = BulkWriter(client), f"/{config.prefix}engineering_logs-{DAY}"
+            await writer.store([entry(config, "before", {"metadata": {"code": 1}})])
+            await client.ask("DELETE", index)
+            texts = [entry(config, f"{n}", {"metadata": {"code": "x"}}) for n in range(3)]
+            outcome = await writer.store(texts)
+            assert (outcome.stored, outcome.mended) == (3, [])
+            assert (await stored(client)).keys() == {"0", "1", "2"}
+            assert "overflow" in (await client.ask("GET", index))[index[1:]]["mappings"]["properties"]
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_answers_late_is_asked_again_for_less(
+    config: ElasticsearchConfig, devstack: Stack, elasticsearch_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that hangs: what it has taken nevertheless is known by its id."""
+    process = devstack.status()[elasticsearch_name].process
+    assert process
+    entries = [entry(config, f"{n:04}", {"message": "m" * 1000}) for n in range(2000)]
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            await client.ask("PUT", f"/{config.prefix}engineering_logs-{DAY}")
+        monkeypatch.setattr(elasticsearch_store, "TIMEOUT", 1.0)
+        waits = asyncio.Event()
+        pace = Pace()
+        room = pace.room
+        async with connected(config) as client:
+            os.kill(process.pid, signal.SIGSTOP)
+            try:
+                storing = asyncio.create_task(BulkWriter(client, pace, lambda _: waits.set()).store(entries))
+                await waits.wait()
+            finally:
+                os.kill(process.pid, signal.SIGCONT)
+            monkeypatch.undo()
+            outcome = await storing
+        assert pace.room < room
+        assert (outcome.stored + outcome.repeats, outcome.refused) == (2000, [])
+        assert "did not answer" in str(outcome.trouble)
+        async with connected(config) as client:
+            assert (await stored(client)).keys() == {one.original for one in entries}
 
     asyncio.run(scenario())
 

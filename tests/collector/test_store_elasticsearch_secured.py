@@ -96,6 +96,8 @@ def test_who_stores_events_and_alerts_needs_no_more_than_its_role(secured: Colle
                 assert (outcome.stored, outcome.repeats, len(outcome.mended)) == (2, 1, 2)
                 assert outcome.overflowed == 1
                 with refused():
+                    await client.ask("PUT", f"/{client.prefix}engineering_logs-{DAY}/_doc/0", {})
+                with refused():
                     await client.ask("DELETE", f"/{client.prefix}engineering_logs-{DAY}")
                 with refused():
                     await set_up(client, writer.model_copy(update={"shards": 5}))

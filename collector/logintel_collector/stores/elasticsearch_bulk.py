@@ -32,7 +32,7 @@ _PATH: Final = (
 _BAD, _CONFLICT, _TOO_LARGE, _TOO_MANY = 400, 409, 413, 429
 #: Words of a reason → what a person does about it.
 _ADVICE: Final = {
-    "read-only / allow delete": "a disk is nearly full: make room, and Elasticsearch lifts the block by itself",
+    "flood-stage watermark": "a disk is nearly full: make room, and Elasticsearch lifts the block by itself",
     "[FORBIDDEN/": "somebody has blocked the index: lift its index.blocks",
     "closed": "open the index, or delete it",
     "primary shard is not active": "the index is red: bring back the node that has it, or restore it from a snapshot",
@@ -209,7 +209,7 @@ class BulkWriter:
                 outcome.repeats += 1
                 continue
             error = item["create"].get("error", {})
-            kind, reason = error.get("type", ""), without_content(error.get("reason", ""))
+            kind, reason = error.get("type", ""), without_content(error.get("reason", "")).rstrip(";")
             if status == _BAD and fault(kind) != "index":
                 rejected.append((entry, kind, reason))
             else:

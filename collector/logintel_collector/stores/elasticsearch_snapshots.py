@@ -16,6 +16,8 @@ from logintel_collector.stores.elasticsearch_indices import ALERTS, ANALYTICS, L
 #: Seconds between two looks at how far a snapshot or a restoring is. Neither has a bound: what it takes is the data's.
 _LOOK_EVERY: Final = 0.25
 _NOT_FOUND: Final = 404
+#: How Elasticsearch calls a snapshot that it does not know, and a file of one that is not there.
+_MISSING: Final = "snapshot_missing_exception"
 _RUNNING: Final = frozenset({"IN_PROGRESS", "STARTED", "INIT"})
 
 
@@ -91,15 +93,21 @@ class Repository:
         found = (await self._client.ask("GET", f"{self._path}/{self._prefix}*"))["snapshots"]
         return sorted((_snapshot(each) for each in found), key=lambda each: each.started)
 
-    async def unreadable(self, name: str) -> list[str]:
-        """What of a snapshot could not be restored: shards whose files are not there. Reads their lists of files."""
-        status = (await self._client.ask("GET", f"{self._path}/{quote(name, safe='')}/_status"))["snapshots"][0]
-        return [
+    async def unreadable(self, name: str) -> str:
+        """What of a whole snapshot could not be restored; "": nothing. Reads each shard's list of files."""
+        try:
+            found = await self._client.ask("GET", f"{self._path}/{quote(name, safe='')}/_status")
+        except ElasticsearchError as error:
+            if error.kind != _MISSING:
+                raise
+            return "files of it are not in the repository any more"
+        shards = [
             f"{index}[{number}]"
-            for index, found in status["indices"].items()
-            for number, shard in found["shards"].items()
+            for index, each in found["snapshots"][0]["indices"].items()
+            for number, shard in each["shards"].items()
             if shard["stage"] != "DONE"
         ]
+        return f"it has not {', '.join(shards)}" if shards else ""
 
     async def delete(self, name: str) -> None:
         """Delete one; files that others need stay."""
