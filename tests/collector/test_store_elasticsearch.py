@@ -177,7 +177,7 @@ def test_the_templates_make_the_seeds_mappings(config: ElasticsearchConfig) -> N
     asyncio.run(scenario())
 
 
-def test_a_server_of_version_8_takes_the_same(devstack: Stack) -> None:
+def test_a_server_of_version_8_takes_the_same(devstack: Stack, elasticsearch_name: str) -> None:
     """Of templates, analyzer, bulk, mending and search, what is not the same code for both versions is their server."""
     address = devstack.up(["elasticsearch8"])["elasticsearch8"]
     config = ElasticsearchConfig(hosts=(address,), prefix=f"t{secrets.token_hex(6)}-")
@@ -199,8 +199,10 @@ def test_a_server_of_version_8_takes_the_same(devstack: Stack) -> None:
         with ElasticsearchSearch(config) as search:
             assert search.count({"match": {"message.log": "connection fails"}}) == 1
             assert [one["log_id"] for one in search.documents({"term": {"metadata.code": 5}})] == ["first"]
+            assert search.count({"term": {"overflow.metadata.code": "abc"}}) == 1
     finally:
-        devstack.down(["elasticsearch8"])
+        if elasticsearch_name != "elasticsearch8":
+            devstack.down(["elasticsearch8"])
 
 
 def test_templates_are_put_when_they_are_missing_or_differ(config: ElasticsearchConfig) -> None:

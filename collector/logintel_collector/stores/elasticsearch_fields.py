@@ -46,9 +46,12 @@ class IndexFields:
         return _refused(known, value)
 
     def _is_below_a_value(self, path: str) -> bool:
-        parts = path.split(".")
-        above = (".".join(parts[:size]) for size in range(1, len(parts)))
-        return any(self._types.get(parent, "object") != "object" for parent in above)
+        above = path.rpartition(".")[0]
+        while above:
+            if (kind := self._types.get(above)) is not None:
+                return kind != "object"
+            above = above.rpartition(".")[0]
+        return False
 
 
 async def fields_of(client: ElasticsearchClient, index: str) -> IndexFields | None:
@@ -65,6 +68,8 @@ async def fields_of(client: ElasticsearchClient, index: str) -> IndexFields | No
 
 def is_a_name(name: str) -> bool:
     """Whether a member's name can be a field's; one with dots names an object in each part."""
+    if name.isidentifier():
+        return len(name) <= NAME_LENGTH
     return all(part.strip() and len(part) <= NAME_LENGTH for part in name.split("."))
 
 

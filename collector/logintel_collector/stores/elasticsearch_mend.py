@@ -72,7 +72,7 @@ def mended(body: bytes, reason: str, mends: int, fields: IndexFields | None) -> 
             return None
         _add(document, taken)
         return orjson.dumps(document)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):  # deeper than anyone writes
         return None
 
 
@@ -81,6 +81,7 @@ class _Split:
 
     def __init__(self, fields: IndexFields | None, reason: str) -> None:
         self._fields, self._named, self._full = fields, named(reason), says_full(reason)
+        self._below = f"{self._named}." if self._named else "\n"
 
     def take(self, document: dict[str, Any]) -> dict[str, Any]:
         """Remove what does not fit; it, in the objects that it was in."""
@@ -123,9 +124,9 @@ class _Split:
 
     def _refused(self, path: str, value: Any) -> bool:
         """Whether Elasticsearch has named it, or one of its parts in a name with dots, or the index would refuse it."""
-        if self._named == path or path.startswith(f"{self._named}."):
+        if path == self._named or path.startswith(self._below):
             return True
-        if self._named.startswith(f"{path}.") and not isinstance(value, dict):
+        if self._below.startswith(path) and self._below[len(path)] == "." and not isinstance(value, dict):
             return True
         known = self._fields if path.startswith(DYNAMIC) else None
         return known is not None and known.refuses(path, value, full=self._full)
@@ -133,25 +134,38 @@ class _Split:
 
 def _add(document: dict[str, Any], taken: dict[str, Any]) -> None:
     """To the document's overflow, which may hold other members of the same fields already."""
-    overflow = document.get(OVERFLOW)
-    overflow = overflow if isinstance(overflow, dict) else {}
+    overflow = document.get(OVERFLOW, {})
     unnamed: dict[str, Any] = {}
+    if not _is_ours(overflow):
+        overflow, unnamed = {}, {OVERFLOW: overflow}
     for field, value in taken.items():
-        if not isinstance(value, dict):
-            overflow[field] = value
+        if not isinstance(value, dict) or not value:
+            (unnamed if field in overflow else overflow)[field] = value
             continue
         for name, member in value.items():
-            to = overflow if _is_speakable(f"{field}.{name}", member) else unnamed
-            to[field] = _merged(to.get(field), {name: member})
+            fits = isinstance(overflow.get(field, {}), dict) and _is_speakable(f"{field}.{name}", member)
+            to = overflow if fits else unnamed
+            _put(to.setdefault(field, {}), name, member)
     if unnamed:
         overflow[UNNAMED] = [*overflow.get(UNNAMED, []), orjson.dumps(unnamed).decode()]
     document[OVERFLOW] = overflow
 
 
-def _merged(before: Any, value: Any) -> Any:
-    if not (isinstance(before, dict) and isinstance(value, dict)):
-        return value
-    return {**before, **{name: _merged(before.get(name), member) for name, member in value.items()}}
+def _is_ours(overflow: Any) -> bool:
+    """Whether we have made it: somebody else's document may have anything there."""
+    if not isinstance(overflow, dict) or not isinstance(overflow.get(UNNAMED, []), list):
+        return False
+    return overflow.keys() <= {*_MOVABLE, UNNAMED}
+
+
+def _put(members: dict[str, Any], name: str, value: Any) -> None:
+    """Add a member; an object's go to those of an object that is there."""
+    before = members.get(name)
+    if isinstance(before, dict) and isinstance(value, dict):
+        for inner, member in value.items():
+            _put(before, inner, member)
+    else:
+        members[name] = value
 
 
 def _is_speakable(path: str, value: Any) -> bool:
