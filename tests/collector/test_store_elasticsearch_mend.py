@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logintel_collector.stores.elasticsearch_fields import DYNAMIC, IndexFields
@@ -49,6 +49,7 @@ def restored(document: dict[str, Any]) -> dict[str, Any]:
     return dict(together(document, overflow))
 
 
+@settings(max_examples=50)
 @given(
     document=st.fixed_dictionaries({"log_id": st.just("1")}, optional=dict.fromkeys((*DYNAMIC, "tags"), VALUES)),
     metadata=FIELDS,
@@ -66,6 +67,7 @@ def test_nothing_is_lost(document: dict[str, Any], metadata: dict[str, Any], kno
     assert restored(orjson.loads(body)) == orjson.loads(orjson.dumps(document))
 
 
+@settings(max_examples=30)
 @given(overflow=VALUES, document=st.fixed_dictionaries({"metadata": VALUES}))
 def test_somebody_elses_overflow_breaks_nothing(overflow: Any, document: dict[str, Any]) -> None:
     body = orjson.dumps({**document, "overflow": overflow})
