@@ -18,6 +18,8 @@ _LOOK_EVERY: Final = 0.25
 _NOT_FOUND: Final = 404
 #: How Elasticsearch calls a snapshot that it does not know, and a file of one that is not there.
 _MISSING: Final = "snapshot_missing_exception"
+#: And what it answers to a name that is there, or is being made.
+_TAKEN: Final = "invalid_snapshot_name_exception"
 _RUNNING: Final = frozenset({"IN_PROGRESS", "STARTED", "INIT"})
 
 
@@ -65,7 +67,7 @@ class Repository:
         return len((await self._client.ask("POST", f"{self._path}/_verify"))["nodes"])
 
     async def take(self, name: str) -> Snapshot:
-        """Take one and wait for its end. What others begin is waited for as well."""
+        """Take one and wait for its end; one of this name that others have begun is waited for."""
         body = {
             "indices": self._indices,
             "include_global_state": False,
@@ -75,7 +77,7 @@ class Repository:
         try:
             await self._client.ask("PUT", f"{self._path}/{name}?wait_for_completion=false", body)
         except ElasticsearchError as error:
-            if "already exists" not in str(error):
+            if error.kind != _TAKEN:
                 raise
         while True:
             found = await self.one(name)
@@ -110,8 +112,12 @@ class Repository:
         return f"it has not {', '.join(shards)}" if shards else ""
 
     async def delete(self, name: str) -> None:
-        """Delete one; files that others need stay."""
-        await self._client.ask("DELETE", f"{self._path}/{quote(name, safe='')}")
+        """Delete one, unless somebody has; files that others need stay."""
+        try:
+            await self._client.ask("DELETE", f"{self._path}/{quote(name, safe='')}")
+        except ElasticsearchError as error:
+            if error.kind != _MISSING:
+                raise
 
     async def restore(self, name: str, indices: Sequence[str], rename: str) -> AsyncIterator[int]:
         """Restore indices under `rename` and their name; how many of their shards are there, again and again."""
