@@ -31,7 +31,47 @@ class RetentionConfig(Section):
     """How much is kept; the oldest goes first, by whichever bound is met first."""
 
     days: Annotated[int, Field(description="Age in days, counted from an event's arrival.", ge=1)] = 30
-    bytes: Annotated[Size, Field(description="Room for all events.")] = Size("5GiB")
+    bytes: Annotated[
+        Size,
+        Field(
+            description="Room for all events: in the SQLite file; in Elasticsearch for daily indices and their copies, "
+            "there without bound where it is not set."
+        ),
+    ] = Size("5GiB")
+
+
+class SnapshotsConfig(Section):
+    """Copies of the indices in a repository of Elasticsearch."""
+
+    repository: Annotated[
+        str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$", description="Its name in Elasticsearch.")
+    ] = "logintel"
+    location: Annotated[
+        str | None,
+        Field(
+            description="Directory that all nodes share, below a path.repo of theirs: makes it a repository of type fs."
+        ),
+    ] = None
+    bucket: Annotated[str | None, Field(description="S3 bucket: makes it a repository of type s3.")] = None
+    base_path: Annotated[str | None, Field(description="Path in the bucket.")] = None
+    daily: Annotated[bool, Field(description="Whether the keeper takes one a day.")] = False
+    keep: Annotated[int, Field(description="Daily ones that are kept.", ge=1)] = 30
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """The repository as Elasticsearch is told of it; None: somebody else has told it."""
+        if self.location:
+            return {"type": "fs", "settings": {"location": self.location}}
+        if self.bucket:
+            settings = {"bucket": self.bucket, "base_path": self.base_path}
+            return {"type": "s3", "settings": {name: value for name, value in settings.items() if value}}
+        return None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.location and self.bucket:
+            raise ValueError("a repository has a location or a bucket, not both")
+        return self
 
 
 class ElasticsearchConfig(Section):
@@ -65,6 +105,7 @@ class ElasticsearchConfig(Section):
         int | None, Field(description="Primary shards of a daily index; by the number of nodes without.", ge=1)
     ] = None
     replicas: Annotated[int | None, Field(description="Copies of each; by the number of nodes without.", ge=0)] = None
+    snapshots: Annotated[SnapshotsConfig | None, Field(description="Where copies of the indices go.")] = None
 
     @property
     def compresses(self) -> bool:

@@ -224,7 +224,7 @@ def test_an_unknown_analyzer_is_refused() -> None:
 
 
 def test_the_mapping_has_the_seeds_fields() -> None:
-    assert set(PRODUCT_MAPPING["mappings"]["properties"]) - {"metadata_text", "latency_ms"} == {
+    assert set(PRODUCT_MAPPING["mappings"]["properties"]) - {"overflow", "latency_ms"} == {
         "log_id", "source_id", "timestamp", "level", "message", "raw_log", "category", "tags", "metadata",
         "parsed_fields", "geo_location", "size_bytes", "processing_status", "created_at",
     }  # fmt: skip

@@ -196,7 +196,14 @@ def test_documents_are_in_the_index_of_their_day(kafka: str, elasticsearch: str)
             sent = [*documents("a", range(500)), document("old", ""), document("odd", "../../x")]
             await at.send(sent)
             role = await at.caught_up()
-            assert role.summary() == {"done": 502, "stored": 502, "repeats": 0, "mended": 0, "dead_letters": 0}
+            assert role.summary() == {
+                "done": 502,
+                "stored": 502,
+                "repeats": 0,
+                "mended": 0,
+                "overflowed": 0,
+                "dead_letters": 0,
+            }
             assert await at.committed() == 502
             assert await at.stored() == {orjson.loads(v or b"")["log_id"]: orjson.loads(v or b"") for v, _ in sent}
             assert await at.count("engineering_logs-2026.03.04") == 250
@@ -279,7 +286,7 @@ def test_an_indexer_that_is_killed_at_any_moment_costs_and_doubles_nothing(kafka
 
 
 def test_a_server_that_is_killed_and_comes_back_has_all(
-    devstack: Stack, kafka: str, elasticsearch: str, monkeypatch: pytest.MonkeyPatch
+    devstack: Stack, kafka: str, elasticsearch: str, elasticsearch_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "PAUSE", (0.1, 1.0))
 
@@ -292,14 +299,14 @@ def test_a_server_that_is_killed_and_comes_back_has_all(
                 async with asyncio.timeout(60):
                     while not role.stored:
                         await asyncio.sleep(0.01)
-                await asyncio.to_thread(devstack.kill, "elasticsearch")
+                await asyncio.to_thread(devstack.kill, elasticsearch_name)
                 await at.send(documents("b", range(2000)))
                 async with asyncio.timeout(30):
                     while not role.progress.trouble:
                         await asyncio.sleep(0.05)
                 assert "is it running and reachable" in role.progress.trouble
             finally:
-                assert await asyncio.to_thread(devstack.up, ["elasticsearch"]) == {"elasticsearch": elasticsearch}
+                assert await asyncio.to_thread(devstack.up, [elasticsearch_name]) == {elasticsearch_name: elasticsearch}
             async with asyncio.timeout(90):
                 while role.progress.done < 10_000:
                     await asyncio.sleep(0.05)
@@ -308,6 +315,52 @@ def test_a_server_that_is_killed_and_comes_back_has_all(
             found = await at.stored()
             assert found.keys() == {f"a-{n:06}" for n in range(8000)} | {f"b-{n:06}" for n in range(2000)}
             assert role.dead_letters == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_nearly_full_disk_is_said_and_waited_out(kafka: str, elasticsearch: str) -> None:
+    """Users' complaint of peers: events of a batch that a store refuses in part are dropped, or all are sent again."""
+
+    async def scenario() -> None:
+        async with place(kafka, elasticsearch) as at:
+            index = f"/{at.client.prefix}engineering_logs-2026.03.04"
+            await at.client.ask("PUT", index)
+            await at.client.ask("PUT", f"{index}/_settings", {"index.blocks.read_only_allow_delete": True})
+            await at.send(documents("d", range(1000)))
+            stop, role = asyncio.Event(), at.role()
+            running = asyncio.create_task(run_roles([role], stop))
+            async with asyncio.timeout(60):
+                while not role.trouble or await at.count("engineering_logs-2026.03.05") < 500:
+                    await asyncio.sleep(0.1)
+            assert "a disk is nearly full: make room" in role.trouble
+            assert await at.count("engineering_logs-2026.03.04") == 0
+            assert await at.committed() == 0
+            await at.client.ask("PUT", f"{index}/_settings", {"index.blocks.read_only_allow_delete": None})
+            async with asyncio.timeout(60):
+                while role.progress.done < 1000:
+                    await asyncio.sleep(0.1)
+            stop.set()
+            await running
+            assert role.trouble is None
+            assert (await at.stored()).keys() == {f"d-{n:06}" for n in range(1000)}
+            assert (role.stored, role.repeats, role.dead_letters) == (1000, 0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_fields_that_do_not_fit_are_counted(kafka: str, elasticsearch: str) -> None:
+    async def scenario() -> None:
+        async with place(kafka, elasticsearch) as at:
+            await at.send([document("first", metadata={"code": 5})], partition=0)
+            await at.caught_up()
+            many = {f"k{n}": n for n in range(1500)}
+            await at.send([document("text", metadata={"code": "x"}), document("many", metadata=many)], partition=0)
+            role = await at.caught_up()
+            assert (role.stored, role.mended, role.overflowed, role.dead_letters) == (2, 2, 1, 0)
+            found = await at.stored()
+            assert found["text"]["overflow"] == {"metadata": {"code": "x"}}
+            assert found["many"]["overflow"] == {"metadata": many}
 
     asyncio.run(scenario())
 

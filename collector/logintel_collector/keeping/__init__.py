@@ -11,4 +11,6 @@ MODULES: Final[dict[str, str]] = {
     "logintel_collector.keeping.lag": "postgres",
     "logintel_collector.keeping.partitions": "postgres",
     "logintel_collector.keeping.archive": "postgres",
+    "logintel_collector.keeping.indices": "elasticsearch",
+    "logintel_collector.keeping.snapshots": "elasticsearch",
 }

@@ -23,7 +23,7 @@ from logintel_collector.roles.group_role import GroupRole
 from logintel_collector.roles.messages import DAY, LOG_ID, header, log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores.elasticsearch import connected
-from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
+from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome, Pace
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating, is_set_up
 
 #: Bytes of what Elasticsearch takes as an _id and JSON as it is, and how many; and a day. Nothing else from a record
@@ -37,7 +37,10 @@ _log = structlog.get_logger(__name__)
 
 
 class IndexerRole(GroupRole):
-    """`stored` documents are new, `repeats` were there, `mended` stored without a field, `dead_letters` not at all."""
+    """`stored` documents are new, `repeats` were there, `dead_letters` are not stored at all.
+
+    `mended` have fields in `overflow`, `overflowed` of them because their index has all the fields that it may have.
+    """
 
     name: RoleName = "indexer"
 
@@ -51,11 +54,12 @@ class IndexerRole(GroupRole):
         self._elasticsearch = config.stores.elasticsearch
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
         self._writer: BulkWriter | None = None
-        self.stored = self.repeats = self.mended = self.dead_letters = 0
+        self._pace = Pace()
+        self.stored = self.repeats = self.mended = self.overflowed = self.dead_letters = 0
 
     def summary(self) -> dict[str, int]:
         """See Role."""
-        counts = {name: getattr(self, name) for name in ("stored", "repeats", "mended", "dead_letters")}
+        counts = {name: getattr(self, name) for name in ("stored", "repeats", "mended", "overflowed", "dead_letters")}
         return {**super().summary(), **counts}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,7 +67,7 @@ class IndexerRole(GroupRole):
         async with connected(self._elasticsearch) as client:
             if not await is_set_up(client):
                 raise Refused(f"{client.at} has no template of our indices: run `logintel collector setup`")
-            self._writer = BulkWriter(client)
+            self._writer = BulkWriter(client, self._pace, self._waits)
             try:
                 await super().run(stop)
             finally:
@@ -83,7 +87,7 @@ class IndexerRole(GroupRole):
         ]
         await self._letters.send(letters)
         await consumer.commit({batch.partition: batch.records[-1].offset + 1 for batch in batches})
-        self._count(outcome.stored, outcome.repeats, sum(entry.mends == 1 for entry in outcome.mended), letters)
+        self._count(outcome, letters)
         self.progress.done += sum(len(batch.records) for batch in batches)
 
     async def release(self) -> None:
@@ -108,10 +112,14 @@ class IndexerRole(GroupRole):
                     add(_new(Entry, (action, body, record, 0)))
         return entries, letters
 
-    def _count(self, stored: int, repeats: int, mended: int, letters: list[DeadLetter]) -> None:
-        self.stored += stored
-        self.repeats += repeats
-        self.mended += mended
+    def _waits(self, reason: str) -> None:
+        self.progress.trouble = reason
+
+    def _count(self, outcome: Outcome, letters: list[DeadLetter]) -> None:
+        self.stored += outcome.stored
+        self.repeats += outcome.repeats
+        self.mended += sum(entry.mends == 1 for entry in outcome.mended)
+        self.overflowed += outcome.overflowed
         self.dead_letters += len(letters)
         for letter in letters:
             _log.warning("dead_letter", stage="indexer", log_id=letter.log_id, reason=letter.reason, error=letter.error)
