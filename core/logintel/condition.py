@@ -42,16 +42,19 @@ def _of_level(config: Condition, reader: Callable[[str], Callable[[E], Json]]) -
 def _of_field(config: Condition, reader: Callable[[str], Callable[[E], Json]]) -> Callable[[E], bool] | None:
     if config.field is None:
         return None
-    read, tests = reader(config.field), _tests(config)
+    read, test = reader(config.field), _all(_tests(config))
 
     def holds(event: E) -> bool:
         value = read(event)
         if value is None or isinstance(value, dict | list):
             return False
-        text = _written(value)
-        return all(test(text) for test in tests)
+        return test(_written(value))
 
     return holds
+
+
+def _all(tests: list[Callable[[str], bool]]) -> Callable[[str], bool]:
+    return tests[0] if len(tests) == 1 else lambda text: all(test(text) for test in tests)
 
 
 def _tests(config: Condition) -> list[Callable[[str], bool]]:

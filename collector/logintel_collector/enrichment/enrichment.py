@@ -22,7 +22,7 @@ from logintel_collector.processor import check_shape
 UNENRICHED: Final = "_unenriched"
 FAILED: Final = "enrich_failed"
 #: CPU seconds for a batch at once, and for an event alone with one enricher.
-_BATCH_SECONDS: Final = 2.0
+_BATCH_SECONDS: Final = 0.5
 _EVENT_SECONDS: Final = 0.1
 #: Seconds that an enricher may wait for a network, whatever bound it has of its own.
 _PREPARE_SECONDS: Final = 10.0

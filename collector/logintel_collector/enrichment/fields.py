@@ -49,13 +49,9 @@ def reader(path: str) -> Callable[[Enriched], Json]:
     if path in _TOP:
         return lambda event: event.get(path)
     section, _, name = path.partition(".")
-
-    def read(event: Enriched) -> Json:
-        values = event[section]
-        assert isinstance(values, dict)
-        return values[name] if name in values else inside(values, name)
-
-    return read
+    if "." not in name:
+        return lambda event: event[section].get(name)  # type: ignore[union-attr]
+    return lambda event: inside(event[section], name)  # type: ignore[arg-type]
 
 
 def holds(where: tuple[DocumentCondition, ...]) -> Callable[[Enriched], bool]:

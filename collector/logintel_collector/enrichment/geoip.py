@@ -66,6 +66,7 @@ class GeoipEnricher(Enricher):
         super().__init__(config, context)
         self._language = config.language
         self._reads = [reader(path) for path in config.fields]
+        self._names = _metadata_names(config.fields)
         remedy = "put a file of MaxMind's GeoLite2 or GeoIP2 there, as `geoipupdate` does"
         self._files = [WatchedFile(path, _opened, remedy) for path in config.database]
         self._known: dict[str, tuple[dict[str, Json], dict[str, Json] | None] | None] = {}
@@ -74,8 +75,10 @@ class GeoipEnricher(Enricher):
         """See Enricher."""
         if any([file.renewed() for file in self._files]):  # noqa: C419 - each file must be looked at
             self._known.clear()
-        known, reads = self._known, self._reads
+        known, reads, names = self._known, self._reads, self._names
         for event in events:
+            if names is not None and names.isdisjoint(event["metadata"]):  # type: ignore[arg-type]
+                continue
             for read in reads:
                 value = read(event)
                 if value.__class__ is list and value:
@@ -105,6 +108,14 @@ class GeoipEnricher(Enricher):
                 geo |= _said(record, self._language)
                 location = _point(record) or location
         return geo, location
+
+
+def _metadata_names(paths: Sequence[str]) -> frozenset[str] | None:
+    """Names of which metadata has one where a path leads to something; None: these alone do not tell."""
+    parts = [path.split(".") for path in paths]
+    if all(len(part) == 2 and part[0] == "metadata" for part in parts):
+        return frozenset(name for _, name in parts)
+    return None
 
 
 def _put(event: Enriched, geo: dict[str, Json], location: dict[str, Json] | None) -> None:

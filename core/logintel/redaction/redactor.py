@@ -71,9 +71,10 @@ class Redactor:
         body = orjson.loads(value)
         return orjson.dumps(body) if self._redact(body, ours, rules) else value
 
-    def event(self, body: dict[str, Json], ours: Collection[str]) -> None:
-        """Take the secrets out of an event, or a document. `ours`: as with `value`."""
-        self._redact(body, ours, self._rules)
+    def event(self, body: dict[str, Json], written: bytes, ours: Collection[str]) -> bool:
+        """Take the secrets out of an event; whether there were some. `written`: bytes that hold all that it says."""
+        rules = self._suspected(written)
+        return bool(rules) and self._redact(body, ours, rules)
 
     def shared(self, metadata: Mapping[str, Json]) -> dict[str, Json]:
         """Metadata without secrets."""
