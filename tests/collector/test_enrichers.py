@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dns.message
+import dns.rcode
 import dns.rrset
 import pytest
 from enriching import NOW, enricher, event, processed, source
@@ -274,7 +275,7 @@ class NameServer(asyncio.DatagramProtocol):
         if name == "7.0.0.10.in-addr.arpa.":
             answer.answer.append(dns.rrset.from_text(name, 60, "IN", "PTR", "Db.Example.com."))
         else:
-            answer.set_rcode(3)
+            answer.set_rcode(dns.rcode.NXDOMAIN)
         self.transport.sendto(answer.to_wire(), addr)
 
 

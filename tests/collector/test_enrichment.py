@@ -84,8 +84,8 @@ SPOILERS: list[Spoil] = [
     lambda one: one.update(tags=[1]),
     lambda one: one.update(metadata=None),
     lambda one: one.pop("message"),
-    lambda one: one["metadata"].update(x={1, 2}),  # type: ignore[union-attr, call-arg, list-item]
-    lambda one: one["metadata"].update(x=2**70),  # type: ignore[union-attr, call-arg, list-item]
+    lambda one: one["metadata"].update(x={1, 2}),  # type: ignore[union-attr, call-overload]
+    lambda one: one["metadata"].update(x=2**70),  # type: ignore[union-attr]
 ]
 
 

@@ -28,7 +28,7 @@ sources:
       drop: [metadata.bytes]
       redact: [secrets]
   - {name: other, type: application, paths: [other.log]}
-  - {name: hec, type: splunk, listen: ["127.0.0.1:8088"], tokens: [{name: t, token: "0123456789abcdef0123"}]}
+  - {name: hec, type: splunk, listen: "127.0.0.1:8088", tokens: [{name: t, token: "0123456789abcdef0123"}]}
 """
 COLLECTOR = """
 rules_dir: rules.d
