@@ -8,23 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
 from logintel.bus import Record, Stored
 from logintel.dead_letter import DeadLetter
-from logintel.event import Json, Level, decode
+from logintel.event import Json, decode
 from logintel.identity import named_id
 from logintel_collector.categories import category_of
-from logintel_collector.document import Document
+from logintel_collector.document import Document, check_shape
 from logintel_collector.enrichment.outcome import Withheld
 
 if TYPE_CHECKING:
     from logintel_collector.enrichment.enrichment import Enrichment
 
-_LEVELS: Final = frozenset((*get_args(Level), None))
-_LEVEL_TYPES: Final = (str, type(None))
 _STAMP: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
 #: Records that are enriched together: so many at most, and so many bytes and one record more.
 _BATCH: Final = 256
@@ -225,20 +223,6 @@ def document_of(value: bytes, created_at: str) -> tuple[dict[str, Json], str]:
         "created_at": created_at,
     }
     return source, timestamp[:10]
-
-
-def check_shape(event: Mapping[str, Any]) -> None:
-    """Raises ValueError, without content, where an event's or a document's members are not of their types."""
-    # `decode` gives JSON's own types, which are compared in a third of what isinstance takes.
-    if not (
-        event["message"].__class__ is str and event["metadata"].__class__ is event["parsed_fields"].__class__ is dict
-    ):
-        raise ValueError("expected 'message' to be a text, 'metadata' and 'parsed_fields' objects")
-    tags, level = event["tags"], event["level"]
-    if tags.__class__ is not list or (tags and not all(tag.__class__ is str for tag in tags)):
-        raise ValueError("'tags': expected a list of texts")
-    if level.__class__ not in _LEVEL_TYPES or level not in _LEVELS:
-        raise ValueError("'level': expected DEBUG, INFO, WARN, ERROR, FATAL or null")
 
 
 def _timestamp(text: str) -> str:

@@ -15,8 +15,8 @@ import structlog
 from logintel.budget import Budget
 from logintel.enricher import Enriched, Enricher
 from logintel.event import Json
+from logintel_collector.document import check_shape
 from logintel_collector.enrichment.outcome import Outcomes, Withheld
-from logintel_collector.processor import check_shape
 
 #: Tag of an event that an enricher failed on, and the metadata that names which.
 UNENRICHED: Final = "_unenriched"
