@@ -259,3 +259,16 @@ def test_a_plugins_enricher_is_found_like_a_built_in_one() -> None:
     found = load_plugins([Point("ours", "ours:plugin", "logintel.plugins"), Point("theirs", "x:y", "logintel.plugins")])
     assert found.enrichers == {"marking": Marking}
     assert found.broken == {"theirs": "ValueError: enricher type marking is already provided by another plugin"}
+
+
+def test_the_enricher_that_the_documentation_shows_works() -> None:
+    page = (Path(__file__).parents[2] / "docs/enrichment.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    plugin: dict[str, Any] = {}
+    exec(compile(block, "enrichment.md", "exec", dont_inherit=True), plugin)
+    (shift,) = plugin["enrichers"]()
+    one = shift(shift.Config(type="shift", night_from=20), EnricherContext())
+    times = [f"2026-11-21T{hour}:00:00.000000Z" for hour in ("05", "06", "19", "20")]
+    done = processed([event(timestamp=stamp) for stamp in times], one)
+    shifts: list[Any] = [document.source["metadata"] for document in done.documents]
+    assert [metadata["shift"] for metadata in shifts] == ["night", "day", "day", "night"]
