@@ -52,9 +52,7 @@ EXAMPLES: Final = """
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    actions = parser.add_subparsers(
-        dest="action", required=True, metavar="setup|run|import|rewind|snapshot|restore"
-    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="setup|run|import|rewind|snapshot|restore")
     setup = actions.add_parser("setup", help="make what is missing on the servers")
     run_parser = actions.add_parser("run", help="do the roles of the configuration")
     importing = actions.add_parser("import", help="bring over what `logintel run` has kept")

@@ -10,15 +10,18 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from logintel.config.plugin_choice import PluginChoice
 from logintel.config.problem import Problem
 from logintel.config.section import ConfigPath, DataPath, Section, defaults
 from logintel.config.shared import SharedConfig
+from logintel.enricher import EnricherConfig
 from logintel.size import Size
 from logintel_collector.notifier.config import NotifyConfig
 from logintel_collector.roles import MODULES, RoleName
 
 #: Hosts to which there is no network.
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_BY_TYPE: Final = PluginChoice("enricher", "an enricher: keys and values, at least type")
 
 
 class SqliteConfig(Section):
@@ -173,6 +176,13 @@ class CollectorConfig(SharedConfig):
     ] = None
 
     analytics: Annotated[AnalyticsConfig, Field(default_factory=defaults, description="What is counted.")]
+    enrich: Annotated[
+        tuple[Annotated[EnricherConfig, _BY_TYPE], ...] | None,
+        Field(
+            description="What is added to events, in this order. Without: geoip, which then knows private "
+            "addresses, and user_agent; [] adds nothing."
+        ),
+    ] = None
     notify: Annotated[tuple[NotifyConfig, ...], Field(description="Whom to tell of alerts.")] = ()
 
     def further_problems(self) -> list[Problem]:
@@ -186,12 +196,13 @@ class CollectorConfig(SharedConfig):
 
     def plan(self) -> list[str]:
         """Where events would go, and which rules would see them; nothing where the file is an agent's alone."""
-        if self.bus.kafka and not self.model_fields_set & {"stores", "roles", "rules_dir", "notify"}:
+        if self.bus.kafka and not self.model_fields_set & {"stores", "roles", "rules_dir", "enrich", "notify"}:
             return super().plan()
         return [
             *super().plan(),
             *self._stores(),
             f"rules of {self.rules_dir}" if self.rules_dir else "no rules",
+            *(f"enrich by {enricher.type}" for enricher in self.enrich or ()),
             *(f"notify by {channel.type}" for channel in self.notify),
         ]
 

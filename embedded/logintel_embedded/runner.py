@@ -23,6 +23,7 @@ from logintel_agent.agent import Agent
 from logintel_agent.dead_letters import LETTERS, DeadLetters
 from logintel_collector.alerter import Alerter
 from logintel_collector.embedded_step import EmbeddedCollector, Step
+from logintel_collector.enrichment.building import enrichment_of
 from logintel_collector.notifier.channel import Channel, channels_from
 from logintel_collector.notifier.relay import Relay
 from logintel_collector.processor import Processor
@@ -87,7 +88,8 @@ class Embedded:
             alerts = await store.open_alerts()
             self.tally.known_alerts = frozenset(alert.id for alert in alerts)
             alerter = Alerter(rules, await store.rule_states(), alerts, _now)
-            collector = EmbeddedCollector(consumer, Processor(_now), alerter, store)
+            processor = Processor(_now, enrichment=enrichment_of(self.config.enrich, self.plugins))
+            collector = EmbeddedCollector(consumer, processor, alerter, store)
             self._agent = Agent(
                 self.config.agent.data_dir,
                 self.config.installation,

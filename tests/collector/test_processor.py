@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from logintel.bus import Record, Stored
 from logintel.event import Json
+from logintel_collector.categories import category_of
 from logintel_collector.document import Document
-from logintel_collector.processor import AcceptedRange, Processor, category_of
+from logintel_collector.processor import AcceptedRange, Processor
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 STREAM = b"s" * 16

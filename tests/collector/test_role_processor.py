@@ -19,13 +19,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
+from enriching import enricher
 
 from logintel.bus import Record, kafka_lz4, kafka_replay
 from logintel.config.shared import KafkaBusConfig
 from logintel.encoder import Encoder
+from logintel.enricher import Enriched, Enricher, EnricherConfig, EnricherContext
 from logintel.event import Envelope, Event
 from logintel.identity import identify
 from logintel_collector.config import CollectorConfig
+from logintel_collector.enrichment.enrichment import Enrichment
 from logintel_collector.processor import Processor
 from logintel_collector.roles.messages import is_replay
 from logintel_collector.roles.processor_lane import Lane, Route, group_of
@@ -473,3 +476,49 @@ def test_a_record_that_is_refused_is_found_and_put_aside_alone(kafka: str) -> No
             assert await on.texts() == numbered(stream, range(100)) + numbered(stream, range(101, 151))
 
     asyncio.run(scenario())
+
+
+class _Failing(Enricher):
+    type = "failing"
+
+    def enrich(self, events: Sequence[Enriched]) -> None:
+        for event in events:
+            if str(event["raw_log"]).endswith("bad"):
+                raise RuntimeError
+
+
+def test_events_are_enriched_alike_however_they_are_batched(kafka: str) -> None:
+    """What an enricher fails on is counted and goes on; a replay in other transactions says the same."""
+    texts = ["good"] * 7 + ["bad"] + ["good"] * 4
+
+    def sent(stream: bytes) -> list[Record]:
+        spans = [(n, n + 1) for n in range(len(texts))]
+        return [
+            Record(
+                ENCODER.encode(Event(raw=text, metadata={"client_ip": "10.0.0.7"}), STAMP, "record", log_id),
+                stream,
+                seq,
+            )
+            for text, log_id, seq in zip(texts, *identify(stream, spans), strict=True)
+        ]
+
+    async def run() -> None:
+        enrichers = [enricher("geoip"), _Failing(EnricherConfig(type="failing"), EnricherContext())]
+        worker = Processor(lambda: NOW, enrichment=Enrichment(enrichers))
+        async with cluster(kafka, partitions=2) as topics:
+            unenriched = []
+            for partition, size in ((0, len(texts)), (1, 5)):
+                read = await topics.send(sent(bytes([partition]) * 16), partition)
+                lane = await topics.lane(partition)
+                parts = [read[first : first + size] for first in range(0, len(read), size)]
+                unenriched.append(sum([(await lane.take(worker, part)).unenriched for part in parts]))
+                await lane.close()
+            documents = [orjson.loads(record.value) for record in await topics.read(topics.route.processing)]
+        assert unenriched == [1, 1]
+        assert len(documents) == 2 * len(texts)
+        said = [(found["raw_log"], found["metadata"], found["tags"]) for found in documents]
+        assert said[: len(texts)] == said[len(texts) :]
+        assert all(metadata["geo"] == {"network": "private"} for _, metadata, _ in said)
+        assert [tags for _, _, tags in said].count(["_unenriched"]) == 2
+
+    asyncio.run(run())

@@ -97,6 +97,7 @@ class Lane:
         else has fenced this lane.
         """
         account = Account()
+        await processor.prepare(record.value for record in records if record.value)
         await self._send(self._documents(processor, records, account), account, records[-1].offset + 1)
 
     async def bury(self, processor: Processor, record: Consumed, error: str) -> Account:

@@ -13,7 +13,9 @@ import structlog
 
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
 from logintel.config.version import config_version
+from logintel.hooks import load_plugins
 from logintel_collector.config import CollectorConfig
+from logintel_collector.enrichment.building import enrichment_of
 from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.group_role import STEP, GroupRole
@@ -67,7 +69,7 @@ class ProcessorRole(GroupRole):
     def __init__(self, config: CollectorConfig, processor: Processor, route: Route) -> None:
         assert config.bus.kafka is not None
         super().__init__(config.bus.kafka, route.ingestion, group_of(config.installation))
-        self.repeats = self.dead_letters = 0
+        self.repeats = self.dead_letters = self.unenriched = 0
         self._installation, self._processor, self._route = config.installation, processor, route
         self._lanes: dict[int, Lane] = {}
         self._cautions: dict[int, Caution] = {}
@@ -75,7 +77,12 @@ class ProcessorRole(GroupRole):
 
     def summary(self) -> dict[str, int]:
         """See Role."""
-        return {**super().summary(), "repeats": self.repeats, "dead_letters": self.dead_letters}
+        return {
+            **super().summary(),
+            "repeats": self.repeats,
+            "dead_letters": self.dead_letters,
+            "unenriched": self.unenriched,
+        }
 
     async def prepare(self, consumer: GroupConsumer) -> None:
         """See GroupRole."""
@@ -134,13 +141,16 @@ class ProcessorRole(GroupRole):
     def _count(self, account: Account) -> None:
         self.repeats += account.repeats
         self.dead_letters += len(account.dead_letters)
+        self.unenriched += account.unenriched
         if account.replays:
             _log.info("dead_letters_replayed", events=account.replays)
 
 
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it."""
-    return ProcessorRole(config, Processor(lambda: datetime.now(UTC), config_version=config_version(config)), Route())
+    enrichment = enrichment_of(config.enrich, load_plugins())
+    processor = Processor(lambda: datetime.now(UTC), None, config_version(config), enrichment)
+    return ProcessorRole(config, processor, Route())
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -26,9 +26,7 @@ PAUSE: Final = (0.1, 5.0)
 #: Seconds that a call may take before it gives up. A consumer group waits for its members, but not for minutes.
 PATIENCE: Final = 60.0
 #: For a shard that is not there (red) it waits 30 s, not its usual minute: then the answers of the others come in time.
-_PATH: Final = (
-    "/_bulk?timeout=30s&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
-)
+_PATH: Final = "/_bulk?timeout=30s&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
 _BAD, _CONFLICT, _TOO_LARGE, _TOO_MANY = 400, 409, 413, 429
 #: Words of a reason → what a person does about it.
 _ADVICE: Final = {

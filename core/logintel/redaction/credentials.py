@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from logintel_agent.processing.receipts import RECEIPT, is_receipt
-from logintel_agent.processing.rule import Found, Rule, Screen, pattern_rule, screened
+from logintel.redaction.receipts import RECEIPT, is_receipt
+from logintel.redaction.rule import Found, Rule, Screen, pattern_rule, screened
 
 #: Names whose value is secret, also as the end of a longer one: `db_password`, `newPassword`, `X-Api-Key`.
 _NAME: Final = (

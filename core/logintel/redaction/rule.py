@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from logintel_agent.processing.receipts import RECEIPT, is_receipt
+from logintel.redaction.receipts import RECEIPT, is_receipt
 
 #: How a block is looked at: lower-cased, as it is, or with each character replaced by one that stands for its kind.
 View: TypeAlias = Literal["lower", "exact", "kinds"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from logintel_agent.processing.rule import Found, Rule, pattern_rule, screened
+from logintel.redaction.rule import Found, Rule, pattern_rule, screened
 
 #: Of a mail address.
 _LETTER: Final = "[\\w\u0080-\U0010ffff-]"

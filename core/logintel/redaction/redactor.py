@@ -17,8 +17,8 @@ from typing import Final, cast
 import orjson
 
 from logintel.event import Json
-from logintel_agent.processing.receipts import RECEIPT, Receipts, is_receipt
-from logintel_agent.processing.rule import ESCAPES, Found, Rule, Screen, unescaped
+from logintel.redaction.receipts import RECEIPT, Receipts, is_receipt
+from logintel.redaction.rule import ESCAPES, Found, Rule, Screen, unescaped
 
 #: Members of an event that hold what its source said.
 SAID: Final = ("raw_log", "message", "parsed_fields", "metadata", "tags")
@@ -70,6 +70,11 @@ class Redactor:
             return value
         body = orjson.loads(value)
         return orjson.dumps(body) if self._redact(body, ours, rules) else value
+
+    def event(self, body: dict[str, Json], written: bytes, ours: Collection[str]) -> bool:
+        """Take the secrets out of an event; whether there were some. `written`: bytes that hold all that it says."""
+        rules = self._suspected(written)
+        return bool(rules) and self._redact(body, ours, rules)
 
     def shared(self, metadata: Mapping[str, Json]) -> dict[str, Json]:
         """Metadata without secrets."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from logintel_agent.processing.rule import Rule, Screen, pattern_rule, screened
+from logintel.redaction.rule import Rule, Screen, pattern_rule, screened
 
 #: A line of base64 as long as those of a key file (RFC 7468: 64 characters; OpenSSH: 70).
 _KEY_LINE: Final = r"[A-Za-z0-9+/]{64}(?:[A-Za-z0-9+/]{6})?"

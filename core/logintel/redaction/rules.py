@@ -9,10 +9,10 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 from logintel.config.process import FURTHER_RULES, RULE_SETS, OwnRule, Redact
-from logintel_agent.processing.credentials import CREDENTIALS
-from logintel_agent.processing.personal import PERSONAL
-from logintel_agent.processing.rule import Found, Rule, Screen
-from logintel_agent.processing.tokens import TOKENS
+from logintel.redaction.credentials import CREDENTIALS
+from logintel.redaction.personal import PERSONAL
+from logintel.redaction.rule import Found, Rule, Screen
+from logintel.redaction.tokens import TOKENS
 
 #: In the order in which they are applied: what knows its own shape comes before what takes any value.
 BUILT_IN: Final[tuple[Rule, ...]] = (*TOKENS, *CREDENTIALS, *PERSONAL)
