@@ -39,7 +39,7 @@ class Reentry:
         raise StaysHere(f"this logintel does not know how to go on from stage {letter.stage}: `show` has the text")
 
     def _redacted(self, kept: Kept) -> bytes:
-        work = Work([kept.letter.original], [kept.seq])
+        work = Work([kept.letter.original], [kept.letter.seq])
         self._redaction(kept.source).redact(work, work.values, AGENTS_OWN)
         if work.dropped:
             raise StaysHere("it was held back again: mend the rule, or raise agent.redaction.budget")

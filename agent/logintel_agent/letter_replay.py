@@ -38,7 +38,7 @@ async def replay(letters: AgentLetters, places: Iterable[Place], config: AgentCo
     try:
         for place in places:
             try:
-                await _send(sender, Record(reentry.value(place.kept), place.kept.stream, place.kept.seq))
+                await _send(sender, Record(reentry.value(place.kept), place.kept.letter.stream, place.kept.letter.seq))
             except StaysHere as error:
                 result.refused.append((place.kept, str(error)))
                 continue

@@ -115,7 +115,7 @@ class Processor:
                 body = orjson.dumps(source)
             except (ValueError, orjson.JSONEncodeError) as error:
                 log_id = named_id("record", stream.hex(), seq.hex())
-                account.dead_letters.append(self.dead_letter(log_id, "undecodable", str(error), value))
+                account.dead_letters.append(self.dead_letter(log_id, "undecodable", str(error), record))
                 continue
             yield Document(source, body, days[date]), record
 
@@ -126,10 +126,14 @@ class Processor:
         account.dead_letters += alone.dead_letters
         account.replays += 1
 
-    def dead_letter(self, log_id: str, reason: str, error: str, original: bytes, attempts: int = 1) -> DeadLetter:
-        """A dead letter of this stage, made now."""
+    def dead_letter(
+        self, log_id: str, reason: str, error: str, original: Record | bytes, attempts: int = 1
+    ) -> DeadLetter:
+        """A dead letter of this stage, made now, of a record or of the bytes of something that is none."""
+        value, *place = original if isinstance(original, Record) else (original,)
         created_at = stamp(self._clock().astimezone(UTC))
-        return DeadLetter(log_id, "processor", reason, error, attempts, original, self._config_version, created_at)
+        version = self._config_version
+        return DeadLetter(log_id, "processor", reason, error, attempts, value, version, created_at, *place)
 
 
 def stamp(moment: datetime) -> str:

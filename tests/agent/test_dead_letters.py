@@ -67,7 +67,7 @@ def test_a_letter_is_whole_and_says_why(tmp_path: Path) -> None:
     (record,) = records(1, "ä\0")
     keep(letters(tmp_path), [record])
     (found,) = kept(tmp_path)
-    assert (found.letter.original, found.stream, found.seq, found.source) == (*record, "shop")
+    assert (found.letter.original, found.letter.stream, found.letter.seq, found.source) == (*record, "shop")
     assert found.letter.log_id == json.loads(record.value)["log_id"]
     about = (found.letter.stage, found.letter.reason, found.letter.error, found.letter.config_version)
     assert about == ("send", "refused_by_bus", ERROR, "c0ffee")

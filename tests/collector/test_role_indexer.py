@@ -56,6 +56,7 @@ class Place:
     config: CollectorConfig
     topic: str
     dead: str
+    ledger: str
     client: ElasticsearchClient
 
     @property
@@ -64,7 +65,7 @@ class Place:
         return self.config.bus.kafka.bootstrap_servers[0]
 
     def role(self) -> IndexerRole:
-        return IndexerRole(self.config, self.topic, self.dead)
+        return IndexerRole(self.config, self.topic, self.dead, self.ledger)
 
     async def caught_up(self) -> IndexerRole:
         """An indexer of the group that has read all there is."""
@@ -74,7 +75,7 @@ class Place:
         return role
 
     def process(self) -> subprocess.Popen[bytes]:
-        words = [self.config.model_dump_json(), self.topic, self.dead]
+        words = [self.config.model_dump_json(), self.topic, self.dead, self.ledger]
         return subprocess.Popen([sys.executable, "-c", PROCESS, *words])
 
     async def send(self, messages: Sequence[Message], partition: int | None = None) -> None:
@@ -171,15 +172,15 @@ async def place(kafka: str, elasticsearch: str, *, templates: bool = True) -> As
     assert config.stores.elasticsearch
     admin, client = AIOKafkaAdminClient(bootstrap_servers=kafka), ElasticsearchClient(config.stores.elasticsearch)
     await admin.start()
-    made = Place(config, f"{name}-processing", f"{name}-dead", client)
+    made = Place(config, f"{name}-processing", f"{name}-dead", f"{name}-ledger", client)
     try:
-        await admin.create_topics([NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1)])
+        await admin.create_topics([NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1), NewTopic(made.ledger, 1, 1)])
         assert config.bus.kafka
         assert await commit_start(config.bus.kafka, f"{name}-indexer", made.topic) == PARTITIONS
         if templates:
             await set_up(client, config.stores.elasticsearch)
         yield made
-        await admin.delete_topics([made.topic, made.dead])
+        await admin.delete_topics([made.topic, made.dead, made.ledger])
         indices = ",".join(await client.ask("GET", f"/{client.prefix}*/_alias"))
         if indices:
             await client.ask("DELETE", f"/{indices}")

@@ -153,7 +153,8 @@ async def cluster(
     kafka: str, partitions: int = 1, max_document: int = Route().max_document, max_message: int = 2**21
 ) -> AsyncIterator[Cluster]:
     name = f"test-{secrets.token_hex(6)}"
-    route = Route(f"{name}-ingestion", f"{name}-processing", f"{name}-positions", f"{name}-dead", max_document)
+    names = [f"{name}-{each}" for each in ("ingestion", "processing", "positions", "dead", "ledger")]
+    route = Route(*names, max_document=max_document)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
@@ -163,10 +164,11 @@ async def cluster(
                 NewTopic(route.processing, partitions, 1, topic_configs={"max.message.bytes": str(max_message)}),
                 NewTopic(route.positions, partitions, 1, topic_configs={"cleanup.policy": "compact"}),
                 NewTopic(route.dead_letters, 2, 1),
+                NewTopic(route.ledger, partitions, 1, topic_configs={"cleanup.policy": "compact"}),
             ]
         )
         yield Cluster(kafka, name, route)
-        await admin.delete_topics([route.ingestion, route.processing, route.positions, route.dead_letters])
+        await admin.delete_topics(names)
     finally:
         await admin.close()
 
@@ -388,7 +390,7 @@ asyncio.run(run_roles([role], asyncio.Event(), once=once == "once"))
 
 
 def process(on: Cluster, *, once: bool = False) -> subprocess.Popen[bytes]:
-    topics = [on.route.ingestion, on.route.processing, on.route.positions, on.route.dead_letters]
+    topics = on.route[:5]
     words = [on.kafka, on.installation, "once" if once else "on", *topics]
     return subprocess.Popen([sys.executable, "-c", PROCESS, *words])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
 import orjson
@@ -13,12 +12,12 @@ import structlog
 
 from logintel.bus import topics
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.config.version import config_version
 from logintel.dead_letter import DeadLetter
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
-from logintel_collector.processor import stamp
 from logintel_collector.roles import RoleName
-from logintel_collector.roles.dead_letters import DeadLetterSender
+from logintel_collector.roles.dead_letters import DeadLetterSender, LetterWriter
 from logintel_collector.roles.group_role import GroupRole
 from logintel_collector.roles.messages import DAY, LOG_ID, header, log_id_of
 from logintel_collector.roles.role import Role
@@ -42,12 +41,17 @@ class IndexerRole(GroupRole):
     name: RoleName = "indexer"
 
     def __init__(
-        self, config: CollectorConfig, topic: str = topics.PROCESSING.name, dead_letters: str = topics.DEAD_LETTERS.name
+        self,
+        config: CollectorConfig,
+        topic: str = topics.PROCESSING.name,
+        dead_letters: str = topics.DEAD_LETTERS.name,
+        ledger: str = topics.LEDGER.name,
     ) -> None:
         assert config.bus.kafka is not None
         if config.stores.elasticsearch is None:
             raise Refused("role indexer needs stores.elasticsearch: add it, or leave the role out of `roles`")
-        super().__init__(config.bus.kafka, topic, f"{config.installation}-indexer")
+        super().__init__(config.bus.kafka, topic, f"{config.installation}-indexer", ledger)
+        self._letter = LetterWriter("indexer", config_version(config))
         self._elasticsearch = config.stores.elasticsearch
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
         self._writer: BulkWriter | None = None
@@ -78,7 +82,7 @@ class IndexerRole(GroupRole):
         entries, letters = self._entries(batches)
         outcome = await self._writer.store(entries)
         letters += [
-            _letter(one.original, _log_id(one.original).decode(), one.reason, one.error, one.attempts)
+            self._letter.of(one.original, _log_id(one.original).decode(), one.reason, one.error, one.attempts)
             for one in outcome.refused
         ]
         await self._letters.send(letters)
@@ -100,9 +104,9 @@ class IndexerRole(GroupRole):
                 if body is None or not 0 < len(log_id) <= _ID_LENGTH or log_id.translate(None, _ID_BYTES):
                     error = "expected a value and a header log_id of 1 to 512 printable ASCII characters"
                     made_up = log_id_of(record, self.topic, batch.partition)
-                    letters.append(_letter(record, made_up, "unidentified", error))
+                    letters.append(self._letter.of(record, made_up, "unidentified", error))
                 elif b"\n" in body and (body := _one_line(body)) is None:
-                    letters.append(_letter(record, log_id.decode(), "undecodable", "the value is not JSON"))
+                    letters.append(self._letter.of(record, log_id.decode(), "undecodable", "the value is not JSON"))
                 else:
                     action = b'%s%s"}}' % (actions[header(record, DAY, "day")], log_id)
                     add(_new(Entry, (action, body, record, 0)))
@@ -133,11 +137,6 @@ class _Actions(dict[bytes, bytes]):
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
     return IndexerRole(config)
-
-
-def _letter(record: Consumed, log_id: str, reason: str, error: str, attempts: int = 1) -> DeadLetter:
-    created_at = stamp(datetime.now(UTC))
-    return DeadLetter(log_id, "indexer", reason, error, attempts, record.value or b"", "", created_at)
 
 
 def _log_id(record: Consumed) -> bytes:
