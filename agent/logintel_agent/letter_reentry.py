@@ -6,6 +6,7 @@ from typing import Final
 
 from logintel.config.process import AGENTS_OWN, Redact
 from logintel.event import MAX_ENCODED
+from logintel.letter_box import StaysHere
 from logintel_agent.config import AgentConfig
 from logintel_agent.dead_letters import REFUSED
 from logintel_agent.kept_letter import Kept
@@ -14,10 +15,6 @@ from logintel_agent.processing.redaction import FAILED, OVERRUN, Redaction
 from logintel_agent.processing.work import Work
 
 _HELD_BACK: Final = frozenset((OVERRUN, FAILED))
-
-
-class StaysHere(Exception):
-    """The event cannot go on; the message says why, and what to do."""
 
 
 class Reentry:

@@ -3,7 +3,8 @@
 A range is what the processor has passed on of one stream within an hour, at one stretch: written in the transaction of
 the events, again and again under one key while it grows. A gap is what was gone from the bus before a role had read it.
 
-range  key `p` (of a dead letter that was sent once more `r`), stream (16 bytes), seq of its first event (12 bytes)
+range  key `p` (of a dead letter that was sent once more `r`, of what something else had processed before `e`), stream
+       (16 bytes), seq of its first event (12 bytes)
        value {"v": 1, "last": seq of its last event as (end offset, index), "hour": YYYY-MM-DDTHH,
               "days": {index day ("" for outliers): documents}, "dead_letters": the processor's own}
 gap    key `g` and [reader, topic, partition, wanted]
@@ -13,7 +14,7 @@ gap    key `g` and [reader, topic, partition, wanted]
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
@@ -22,14 +23,22 @@ from logintel.bus.kafka_consumer import Gap
 from logintel.identity import STREAM_ID_BYTES, position_of, seq_of
 
 VERSION: Final = 1
-_RANGE, _REPLAY, _GAP = b"p", b"r", b"g"
+#: Form of an hour.
+HOUR: Final = "%Y-%m-%dT%H"
+Kind: TypeAlias = Literal["passed", "replay", "elsewhere"]
+_KINDS: Final[dict[bytes, Kind]] = {b"p": "passed", b"r": "replay", b"e": "elsewhere"}
+_GAP: Final = b"g"
 _SCHEMA: Final = ("schema", b"1")
 
 
 @dataclass(slots=True)
 class StreamRange:
-    """Events of one stream from seq `first` to `last`: `days` counts documents by the day of their index ("" for
-    outliers), `dead_letters` what the processor could make no document of; `replay`: one that was sent once more.
+    """Events of one stream from seq `first` to `last`.
+
+    hour          when it was begun, UTC
+    days          documents by the day of their index, "" for outliers
+    dead_letters  what the processor could make no document of
+    kind          replay: of one dead letter that was sent once more; elsewhere: nothing of it passed this collector
     """
 
     stream: bytes
@@ -38,7 +47,7 @@ class StreamRange:
     hour: str
     days: dict[str, int] = field(default_factory=dict)
     dead_letters: int = 0
-    replay: bool = False
+    kind: Kind = "passed"
 
     @property
     def documents(self) -> int:
@@ -68,7 +77,7 @@ def range_out(known: StreamRange) -> Message:
         "days": known.days,
         "dead_letters": known.dead_letters,
     }
-    kind = _REPLAY if known.replay else _RANGE
+    kind = next(letter for letter, kind in _KINDS.items() if kind == known.kind)
     return kind + known.stream + known.first, orjson.dumps(value), [_SCHEMA]
 
 
@@ -87,7 +96,7 @@ def entry_of(key: bytes, value: bytes) -> StreamRange | KnownGap | None:
             return None
         if key[:1] == _GAP:
             return _gap_of(body)
-        return _range_of(key, body) if key[:1] in (_RANGE, _REPLAY) else None
+        return _range_of(key, body) if key[:1] in _KINDS else None
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -100,4 +109,4 @@ def _range_of(key: bytes, body: dict[str, Any]) -> StreamRange:
     stream, first = key[1 : 1 + STREAM_ID_BYTES], key[1 + STREAM_ID_BYTES :]
     position_of(first)
     days, letters = dict(body["days"]), int(body["dead_letters"])
-    return StreamRange(stream, first, seq_of(*body["last"]), body["hour"], days, letters, key[:1] == _REPLAY)
+    return StreamRange(stream, first, seq_of(*body["last"]), body["hour"], days, letters, _KINDS[key[:1]])

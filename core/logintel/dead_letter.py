@@ -57,8 +57,8 @@ def from_json(body: Mapping[str, Any]) -> DeadLetter:
         named = {name: body[name] for name in DeadLetter.__slots__ if name not in _PLACE}
         if named["stage"] not in get_args(Stage):
             raise ValueError(f"unknown stage {named['stage']!r}")
-        place = {name: bytes.fromhex(body.get(name, "")) for name in _PLACE}
-        return DeadLetter(**named | {"original": base64.b64decode(named["original"], validate=True)}, **place)
+        named["original"] = base64.b64decode(named["original"], validate=True)
+        return DeadLetter(**named | {name: bytes.fromhex(body.get(name, "")) for name in _PLACE})
     except (KeyError, TypeError) as error:
         raise ValueError(f"no dead letter: {error}") from error
 

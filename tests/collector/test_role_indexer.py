@@ -174,7 +174,9 @@ async def place(kafka: str, elasticsearch: str, *, templates: bool = True) -> As
     await admin.start()
     made = Place(config, f"{name}-processing", f"{name}-dead", f"{name}-ledger", client)
     try:
-        await admin.create_topics([NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1), NewTopic(made.ledger, 1, 1)])
+        await admin.create_topics(
+            [NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1), NewTopic(made.ledger, 1, 1)]
+        )
         assert config.bus.kafka
         assert await commit_start(config.bus.kafka, f"{name}-indexer", made.topic) == PARTITIONS
         if templates:

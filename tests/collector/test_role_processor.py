@@ -154,7 +154,7 @@ async def cluster(
 ) -> AsyncIterator[Cluster]:
     name = f"test-{secrets.token_hex(6)}"
     names = [f"{name}-{each}" for each in ("ingestion", "processing", "positions", "dead", "ledger")]
-    route = Route(*names, max_document=max_document)
+    route = Route(names[0], names[1], names[2], names[3], names[4], max_document)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:

@@ -41,7 +41,7 @@ class Embedded:
 
     def dead_letters(self) -> Iterator[list[DeadLetter]]:
         """What could not be stored."""
-        for page in self._pages(f"SELECT {', '.join(LETTER_COLUMNS)} FROM dead_letters"):  # noqa: S608 - ours
+        for page in self._pages(f"SELECT {', '.join(LETTER_COLUMNS)} FROM dead_letters WHERE dropped_at IS NULL"):  # noqa: S608 - ours
             yield [DeadLetter(*row) for row in page]
 
     def alerts(self) -> list[Alert]:

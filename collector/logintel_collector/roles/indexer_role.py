@@ -22,13 +22,10 @@ from logintel_collector.roles.group_role import GroupRole
 from logintel_collector.roles.messages import DAY, LOG_ID, header, log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores.elasticsearch import connected
-from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
+from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, is_id
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating, is_set_up
 
-#: Bytes of what Elasticsearch takes as an _id and JSON as it is, and how many; and a day. Nothing else from a record
-#: gets into an action line.
-_ID_BYTES: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
-_ID_LENGTH: Final = 512
+#: Nothing else from a record than an id and a day gets into an action line.
 _DAY: Final = re.compile(rb"[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
 #: Without the class's own constructor, which takes longer than all else that an entry needs.
 _new: Final = tuple.__new__
@@ -101,7 +98,7 @@ class IndexerRole(GroupRole):
         for batch in batches:
             for record in batch.records:
                 body, log_id = record.value, header(record, LOG_ID, "log_id")
-                if body is None or not 0 < len(log_id) <= _ID_LENGTH or log_id.translate(None, _ID_BYTES):
+                if body is None or not is_id(log_id):
                     error = "expected a value and a header log_id of 1 to 512 printable ASCII characters"
                     made_up = log_id_of(record, self.topic, batch.partition)
                     letters.append(self._letter.of(record, made_up, "unidentified", error))

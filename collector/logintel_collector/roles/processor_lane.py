@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -18,6 +19,7 @@ from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_consumer import Consumed
 from logintel.bus.topics import DEAD_LETTERS, INGESTION, LEDGER, POSITIONS, PROCESSING
 from logintel.config.shared import KafkaBusConfig
+from logintel.identity import seq_of
 from logintel.refused import Refused
 from logintel_collector.fitting import fitted
 from logintel_collector.processor import Account, Processor
@@ -33,6 +35,7 @@ from logintel_collector.roles.messages import (
 from logintel_collector.roles.stream_positions import StreamPositions, read_positions
 from logintel_collector.roles.stream_ranges import StreamRanges
 from logintel_collector.roles.transactions import Poisoned, Transactions
+from logintel_collector.stream_ledger import HOUR, StreamRange, range_out
 
 #: Bytes that batch and record put around a document.
 _OVERHEAD: Final = 1024
@@ -140,8 +143,12 @@ class Lane:
         known = self._positions.last
         news = {stream: seq for stream, seq in positions.items() if seq > known.get(stream, b"")}
         if news:
-            messages = positions_out(news)
-            await self._transactions.send((self._route.positions, self.partition, messages))
+            hour = datetime.now(UTC).strftime(HOUR)
+            elsewhere = [StreamRange(stream, seq_of(0), seq, hour, kind="elsewhere") for stream, seq in news.items()]
+            await self._transactions.send(
+                (self._route.positions, self.partition, positions_out(news)),
+                (self._route.ledger, self.partition, map(range_out, elsewhere)),
+            )
             await self._transactions.commit()
             self._positions.update(news, _now())
         return len(news)

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 from logintel.bus.kafka_batch import Message
-from logintel_collector.stream_ledger import StreamRange, range_out
+from logintel_collector.stream_ledger import HOUR, StreamRange, range_out
 
 #: Streams whose range may grow; when there are more, all begin a new one.
 _MOST: Final = 10_000
 #: Days that a range tells apart; the oldest beyond it are counted with the outliers, whose storage nobody checks.
 _DAYS: Final = 60
-_HOUR: Final = "%Y-%m-%dT%H"
 
 
 class StreamRanges:
@@ -43,7 +42,7 @@ class StreamRanges:
 
     def add_replay(self, stream: bytes, seq: bytes, day: str | None) -> None:
         """A document of a dead letter that was sent once more."""
-        self._replays.append(StreamRange(stream, seq, seq, self._now(), {day or "": 1}, replay=True))
+        self._replays.append(StreamRange(stream, seq, seq, self._now(), {day or "": 1}, kind="replay"))
 
     def add_letter(self, stream: bytes, seq: bytes) -> None:
         """An event of which the processor made a dead letter."""
@@ -83,4 +82,4 @@ class StreamRanges:
         return found
 
     def _now(self) -> str:
-        return datetime.now(UTC).strftime(_HOUR)
+        return datetime.now(UTC).strftime(HOUR)

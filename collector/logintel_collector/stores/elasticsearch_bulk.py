@@ -24,8 +24,16 @@ PAUSE: Final = (0.1, 5.0)
 #: Seconds that a call may take before it gives up. A consumer group waits for its members, but not for minutes.
 PATIENCE: Final = 60.0
 _PATH: Final = "/_bulk?filter_path=errors,items.create.status,items.create.error.type,items.create.error.reason"
+#: Bytes of an id, and how many.
+_ID_BYTES: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+_ID_LENGTH: Final = 512
 _BAD, _CONFLICT, _TOO_LARGE, _TOO_MANY = 400, 409, 413, 429
 _log = structlog.get_logger(__name__)
+
+
+def is_id(log_id: bytes) -> bool:
+    """Whether Elasticsearch takes it as an _id, and JSON as it is."""
+    return 0 < len(log_id) <= _ID_LENGTH and not log_id.translate(None, _ID_BYTES)
 
 
 class Entry(NamedTuple):

@@ -27,7 +27,8 @@ _INSERT_ENTRY: Final = """
 #: Those of dead_letters: the keys of a dead letter, in its order.
 LETTER_COLUMNS: Final = tuple(field.name for field in fields(DeadLetter))
 _INSERT_LETTER: Final = (
-    f"INSERT OR IGNORE INTO dead_letters ({', '.join(LETTER_COLUMNS)}) VALUES ({', '.join('?' * len(LETTER_COLUMNS))})"
+    f"INSERT OR IGNORE INTO dead_letters ({', '.join(LETTER_COLUMNS)}) "  # noqa: S608 - ours
+    f"VALUES ({', '.join('?' * len(LETTER_COLUMNS))})"
 )
 # What people did to an alert stays, also when the rules that go on evaluating have not heard of it.
 _UPSERT_ALERT: Final = """
@@ -45,6 +46,10 @@ _UPSERT_ALERT: Final = """
         resolved_at = coalesce(excluded.resolved_at, resolved_at),
         resolved_by = coalesce(excluded.resolved_by, resolved_by)
 """
+
+
+#: The id of the first document of a new file: it is gone when retention has dropped anything.
+FIRST_DOCUMENT: Final = 1 << BLOCK_BITS
 
 
 def next_document_id(connection: sqlite3.Connection) -> int:

@@ -19,8 +19,8 @@ from logintel.config.shared import KafkaBusConfig
 TIMEOUT: Final = 30.0
 #: Seconds without a heartbeat after which a member is dead. Heartbeats go on while its records are worked on.
 SESSION: Final = 10.0
-#: Seconds that a member may work on what it has read. So long the group waits for it when partitions are dealt anew, and
-#: it stays a member though it reads nothing: a store that is slow must not make it lose its partitions.
+#: Seconds that a member may work on what it has read: so long the group waits for it when partitions are dealt anew,
+#: and it stays a member though it reads nothing. A store that is slow must not make it lose its partitions.
 HOLD: Final = 600.0
 _log = structlog.get_logger(__name__)
 
