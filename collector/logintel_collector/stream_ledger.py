@@ -4,7 +4,7 @@ A range is what the processor has passed on of one stream within an hour, at one
 the events, again and again under one key while it grows. A gap is what was gone from the bus before a role had read it.
 
 range  key `p` (of a dead letter that was sent once more `r`, of what something else had processed before `e`), stream
-       (16 bytes), seq of its first event (12 bytes)
+       (16 bytes), seq of its first event (12 bytes), name of the installation
        value {"v": 1, "last": seq of its last event as (end offset, index), "hour": YYYY-MM-DDTHH,
               "days": {index day ("" for outliers): documents}, "dead_letters": the processor's own}
 gap    key `g` and [reader, topic, partition, wanted]
@@ -28,6 +28,8 @@ HOUR: Final = "%Y-%m-%dT%H"
 Kind: TypeAlias = Literal["passed", "replay", "elsewhere"]
 _KINDS: Final[dict[bytes, Kind]] = {b"p": "passed", b"r": "replay", b"e": "elsewhere"}
 _GAP: Final = b"g"
+_STREAM: Final = slice(1, 1 + STREAM_ID_BYTES)
+_SEQ: Final = slice(_STREAM.stop, _STREAM.stop + len(seq_of(0)))
 _SCHEMA: Final = ("schema", b"1")
 
 
@@ -41,6 +43,7 @@ class StreamRange:
     kind          replay: of one dead letter that was sent once more; elsewhere: nothing of it passed this collector
     """
 
+    installation: str
     stream: bytes
     first: bytes
     last: bytes
@@ -78,7 +81,7 @@ def range_out(known: StreamRange) -> Message:
         "dead_letters": known.dead_letters,
     }
     kind = next(letter for letter, kind in _KINDS.items() if kind == known.kind)
-    return kind + known.stream + known.first, orjson.dumps(value), [_SCHEMA]
+    return kind + known.stream + known.first + known.installation.encode(), orjson.dumps(value), [_SCHEMA]
 
 
 def gap_out(reader: str, gap: Gap, at: str) -> Message:
@@ -106,7 +109,7 @@ def _gap_of(body: dict[str, Any]) -> KnownGap:
 
 
 def _range_of(key: bytes, body: dict[str, Any]) -> StreamRange:
-    stream, first = key[1 : 1 + STREAM_ID_BYTES], key[1 + STREAM_ID_BYTES :]
+    stream, first, installation = key[_STREAM], key[_SEQ], key[_SEQ.stop :].decode()
     position_of(first)
     days, letters = dict(body["days"]), int(body["dead_letters"])
-    return StreamRange(stream, first, seq_of(*body["last"]), body["hour"], days, letters, _KINDS[key[:1]])
+    return StreamRange(installation, stream, first, seq_of(*body["last"]), body["hour"], days, letters, _KINDS[key[:1]])

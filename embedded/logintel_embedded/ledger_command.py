@@ -81,7 +81,7 @@ async def _collector(config: WholeConfig, patience: float) -> tuple[dict[str, An
     from logintel_collector.closing import gather, report  # noqa: PLC0415 - loads the servers' clients
 
     assert config.bus.kafka is not None
-    books, closing = await gather.closed(config, config.bus.kafka, patience)
-    first = closing.missing[0] if closing.missing else None
-    faults = [f"events are missing, first at stage {first.stage}"] if first else []
-    return report.as_json(books, closing), list(report.lines(books, closing)), faults
+    closed = await gather.closed(config, config.bus.kafka, patience)
+    missing = closed.closing.missing
+    faults = [f"events are missing, first at stage {missing[0].stage}"] if missing else []
+    return report.as_json(closed), list(report.lines(closed)), faults

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import KafkaError
 
 from logintel.bus import Record, kafka_lz4, kafka_replay
@@ -32,6 +32,7 @@ from logintel_collector.roles.processor_lane import Lane, Route, group_of
 from logintel_collector.roles.processor_role import ProcessorRole
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.roles.transactions import Poisoned
+from logintel_collector.stream_ledger import StreamRange, entry_of
 
 STAMP = "2026-03-04T05:06:07.000000Z"
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
@@ -366,6 +367,54 @@ def test_records_that_the_cluster_refuses_leave_nothing_behind(kafka: str) -> No
             assert await on.texts() == numbered(stream, range(1))
             (letter,) = [orjson.loads(record.value) for record in await on.read(on.route.dead_letters)]
             assert letter["log_id"] == orjson.loads(read[1].value or b"")["log_id"]
+
+    asyncio.run(scenario())
+
+
+def test_a_partition_that_only_log_ingestion_has_is_refused_with_what_to_do(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+            await admin.start()
+            await admin.create_partitions({on.route.ingestion: NewPartitions(2)})
+            await admin.close()
+            config = CollectorConfig.model_validate({"installation": on.installation, "bus": {"kafka": on.config}})
+            role = ProcessorRole(config, processor(), on.route)
+            with pytest.raises(ExceptionGroup) as raised:
+                await run_roles([role], asyncio.Event(), once=True)
+            (refused,) = raised.value.exceptions
+            counts = (
+                f"topic {on.route.processing} has 1 partitions, {on.route.ingestion} has 2: the processor needs as many"
+            )
+            assert str(refused) == f"{counts}: run `logintel collector setup`, which adds them"
+
+    asyncio.run(scenario())
+
+
+def test_what_was_passed_on_is_in_the_ledger_whoever_dies(kafka: str) -> None:
+    """Counts by stream and day, in the transaction of the events; what is aborted is in neither."""
+
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            one, other = secrets.token_bytes(16), secrets.token_bytes(16)
+            read = await on.send(
+                [*events(one, 0, 10), *events(other, 0, 5), Record(b"{}", one, events(one, 10, 1)[0].seq)]
+            )
+            zombie = await on.lane()
+            await zombie.take(processor(), read[:4])
+            await zombie.send(processor(), read[4:])
+            heir = await on.lane()
+            await heir.take(processor(), read[4:])
+            again = await on.send([*events(one, 3, 2), *events(other, 5, 2)])
+            await heir.take(processor(), again)
+            await heir.close()
+            await zombie.close()
+            newest = {record.key: record.value for record in await on.read(on.route.ledger)}
+            ranges = [entry_of(key, value) for key, value in newest.items()]
+            assert all(isinstance(known, StreamRange) and known.installation == on.installation for known in ranges)
+            found = sorted((k.stream == one, k.days, k.dead_letters) for k in ranges if isinstance(k, StreamRange))
+            day = "2026.03.04"
+            assert found == [(False, {day: 7}, 0), (True, {day: 4}, 0), (True, {day: 6}, 1)]
 
     asyncio.run(scenario())
 

@@ -46,8 +46,8 @@ class Passed:
     gaps: list[KnownGap] = field(default_factory=list)
 
 
-async def read_passed(kafka: KafkaBusConfig, topic: str = LEDGER.name) -> Passed:
-    """All that the topic says. Raises TimeoutError, KafkaError, Refused."""
+async def read_passed(kafka: KafkaBusConfig, installation: str, topic: str = LEDGER.name) -> Passed:
+    """All that the topic says of an installation. Raises TimeoutError, KafkaError, Refused."""
     newest: dict[bytes, tuple[int, StreamRange | KnownGap]] = {}
     async with aclosing(scan(kafka, topic)) as pages:
         async for page in pages:
@@ -57,7 +57,8 @@ async def read_passed(kafka: KafkaBusConfig, topic: str = LEDGER.name) -> Passed
                     newest[record.key] = (record.partition, entry)
     found = Passed()
     for partition, entry in newest.values():
-        _add(found, partition, entry)
+        if _is_of(entry, installation):
+            _add(found, partition, entry)
     for stream in found.streams.values():
         stream.ranges.sort(key=lambda each: each.first)
     return found
@@ -90,6 +91,12 @@ def span_of(known: StreamRange) -> Span:
     return Span(known.stream, known.first, known.last)
 
 
+def _is_of(entry: StreamRange | KnownGap, installation: str) -> bool:
+    if isinstance(entry, KnownGap):
+        return entry.reader.rpartition("-")[0] == installation
+    return entry.installation == installation
+
+
 def _add(found: Passed, partition: int, entry: StreamRange | KnownGap) -> None:
     if isinstance(entry, KnownGap):
         found.gaps.append(entry)
@@ -109,4 +116,4 @@ def _sum(one: StreamRange, other: StreamRange) -> StreamRange:
     for day, count in other.days.items():
         days[day] = days.get(day, 0) + count
     letters = one.dead_letters + other.dead_letters
-    return StreamRange(one.stream, one.first, max(one.last, other.last), one.hour, days, letters)
+    return StreamRange(one.installation, one.stream, one.first, max(one.last, other.last), one.hour, days, letters)

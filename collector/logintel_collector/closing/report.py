@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from logintel.identity import position_of
-from logintel_collector.closing.closing import Books, Closing, Missing, gap_text
+from logintel_collector.closing.closing import Missing, gap_text
+from logintel_collector.closing.gather import Closed
 from logintel_collector.printable import printable
 
 _COLUMNS: Final = ("stage", "came", "done", "dropped", "dead letters", "missing")
@@ -15,20 +16,23 @@ _COLUMNS: Final = ("stage", "came", "done", "dropped", "dead letters", "missing"
 _MOST: Final = 20
 
 
-def as_json(books: Books, closing: Closing) -> dict[str, Any]:
+def as_json(closed: Closed) -> dict[str, Any]:
     """As values of JSON; a seq as (end offset, index)."""
+    books, closing, ended = closed
     return {
         "closes": not closing.missing,
         "first_gap": closing.missing[0].stage if closing.missing else None,
         "stages": {stage: asdict(total) for stage, total in closing.stages.items()},
         "missing": [_missing_json(each) for each in closing.missing],
         "gaps": [asdict(gap) for gap in books.passed.gaps],
+        "ended": [asdict(total) for total in ended],
         "kept_from": books.kept.first.isoformat(),
     }
 
 
-def lines(books: Books, closing: Closing) -> Iterator[str]:
+def lines(closed: Closed) -> Iterator[str]:
     """The table, then what waits, what was gone from the bus, and what is missing."""
+    books, closing, ended = closed
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for stage, total in closing.stages.items():
         counts = (total.came, total.done, total.dropped, total.dead_letters, total.missing)
@@ -41,6 +45,9 @@ def lines(books: Books, closing: Closing) -> Iterator[str]:
         if total.waiting:
             what = "still hold events back" if stage == "agent" else "wait for it to read on, and are not counted"
             yield f"{stage}: {total.waiting} streams {what}"
+    if ended:
+        streams, read = sum(total.streams for total in ended), sum(total.read for total in ended)
+        yield f"{streams} streams have ended and were closed before: {read} events read"
     for gap in books.passed.gaps:
         yield f"{gap.reader}: {gap_text(gap)}"
     if closing.missing:

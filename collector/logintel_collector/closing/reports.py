@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, TypeAlias
 
 import orjson
 
+from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_scan import scan
 from logintel.bus.topics import STATUS
 from logintel.config.shared import KafkaBusConfig
@@ -16,6 +17,8 @@ from logintel.identity import seq_of
 
 #: Versions of the records that are read.
 VERSIONS: Final = frozenset({1})
+#: Key → the partition and the newest value.
+Reports: TypeAlias = dict[bytes, tuple[int, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class SentStream:
     source: str
     name: str
     partition: int | None
+    at: str
     ended: bool
     read: int
     acknowledged: int
@@ -54,9 +58,47 @@ class SentStream:
         return self.read - self.acknowledged - self.dropped - self.dead_letters - self.waiting
 
 
-async def read_reports(kafka: KafkaBusConfig, topic: str = STATUS.name) -> dict[bytes, tuple[int, dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class EndedStreams:
+    """The sums of streams of a source that have ended, and whose books were closed."""
+
+    installation: str
+    host: str
+    source: str
+    streams: int
+    read: int
+    acknowledged: int
+    dropped: int
+    dead_letters: int
+
+    def plus(self, stream: SentStream) -> EndedStreams:
+        """With one more."""
+        sums = {name: getattr(self, name) + getattr(stream, name) for name in _SUMS}
+        return replace(self, streams=self.streams + 1, **sums)
+
+
+_SUMS: Final = ("read", "acknowledged", "dropped", "dead_letters")
+
+
+def ended_of(reports: Reports, installation: str) -> dict[tuple[str, str], EndedStreams]:
+    """(host, source) → what has ended there."""
+    found = {}
+    for _, value in reports.values():
+        if value.get("kind") == "ended" and value.get("installation") == installation:
+            total = EndedStreams(**{name: value[name] for name in EndedStreams.__slots__})
+            found[total.host, total.source] = total
+    return found
+
+
+def ended_out(total: EndedStreams, at: str) -> Message:
+    """For agent-status: key [installation, host, "ended", source]."""
+    key = orjson.dumps([total.installation, total.host, "ended", total.source])
+    return key, orjson.dumps({"v": 1, "kind": "ended", "at": at, **asdict(total)}), [("schema", b"1")]
+
+
+async def read_reports(kafka: KafkaBusConfig, topic: str = STATUS.name) -> Reports:
     """Key → partition and newest value, of every record of a version that we know. Raises TimeoutError, KafkaError."""
-    newest: dict[bytes, tuple[int, dict[str, Any]]] = {}
+    newest: Reports = {}
     async with aclosing(scan(kafka, topic)) as pages:
         async for page in pages:
             for record in page:
@@ -68,7 +110,7 @@ async def read_reports(kafka: KafkaBusConfig, topic: str = STATUS.name) -> dict[
     return newest
 
 
-def streams_of(reports: Mapping[bytes, tuple[int, dict[str, Any]]], installation: str) -> dict[bytes, SentStream]:
+def streams_of(reports: Reports, installation: str) -> dict[bytes, SentStream]:
     """Stream id → what is said of it, of one installation."""
     found = {}
     for key, (place, value) in reports.items():
@@ -88,6 +130,7 @@ def _stream_of(key: bytes, place: int, value: Mapping[str, Any]) -> SentStream:
         value["source"],
         value["stream"],
         value["partition"],
+        value["at"],
         value["ended"],
         value["read"],
         value["acknowledged"],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-#: The modules of the chores that there are → the store, a key of `stores`, without which there is no such chore. A
-#: module defines `build(config: CollectorConfig) -> Chore`, and is loaded only where the chore is done.
-MODULES: Final[dict[str, str]] = {
+#: The modules of the chores that there are → the store, a key of `stores`, without which there is no such chore; None:
+#: any will do. A module defines `build(config: CollectorConfig) -> Chore`, and is loaded only where the chore is done.
+MODULES: Final[dict[str, str | None]] = {
     "logintel_collector.keeping.partitions": "postgres",
+    "logintel_collector.keeping.ended_streams": None,
 }

@@ -60,10 +60,11 @@ class Lane:
     next  offset of the first record that is not done
     """
 
-    def __init__(self, partition: int, group: str, route: Route, transactions: Transactions) -> None:
+    def __init__(self, partition: int, installation: str, route: Route, transactions: Transactions) -> None:
         self.partition, self.next = partition, 0
-        self._group, self._route, self._transactions = group, route, transactions
-        self._positions, self._ranges = StreamPositions(), StreamRanges()
+        self._installation, self._group = installation, group_of(installation)
+        self._route, self._transactions = route, transactions
+        self._positions, self._ranges = StreamPositions(), StreamRanges(installation)
         self._burial = 0
         self._pending: tuple[int, Account] | None = None
 
@@ -82,7 +83,7 @@ class Lane:
         `committed`: the group's offset of a partition, else the earliest there is.
         """
         transactions = await Transactions.open(kafka, f"{installation}/processor/{partition}")
-        lane = cls(partition, group_of(installation), route, transactions)
+        lane = cls(partition, installation, route, transactions)
         try:
             letters = await _require_topics(transactions, route, partition)
             lane.next = await committed(partition)
@@ -144,7 +145,8 @@ class Lane:
         news = {stream: seq for stream, seq in positions.items() if seq > known.get(stream, b"")}
         if news:
             hour = datetime.now(UTC).strftime(HOUR)
-            elsewhere = [StreamRange(stream, seq_of(0), seq, hour, kind="elsewhere") for stream, seq in news.items()]
+            name, start = self._installation, seq_of(0)
+            elsewhere = [StreamRange(name, each, start, seq, hour, kind="elsewhere") for each, seq in news.items()]
             await self._transactions.send(
                 (self._route.positions, self.partition, positions_out(news)),
                 (self._route.ledger, self.partition, map(range_out, elsewhere)),

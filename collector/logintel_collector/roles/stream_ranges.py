@@ -22,7 +22,8 @@ class StreamRanges:
     nothing of the old ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, installation: str) -> None:
+        self._installation = installation
         self._open: dict[bytes, StreamRange] = {}
         self._touched: dict[bytes, StreamRange] = {}
         self._replays: list[StreamRange] = []
@@ -42,7 +43,9 @@ class StreamRanges:
 
     def add_replay(self, stream: bytes, seq: bytes, day: str | None) -> None:
         """A document of a dead letter that was sent once more."""
-        self._replays.append(StreamRange(stream, seq, seq, self._now(), {day or "": 1}, kind="replay"))
+        self._replays.append(
+            StreamRange(self._installation, stream, seq, seq, self._now(), {day or "": 1}, kind="replay")
+        )
 
     def add_letter(self, stream: bytes, seq: bytes) -> None:
         """An event of which the processor made a dead letter."""
@@ -77,7 +80,7 @@ class StreamRanges:
             self._hour = hour
         found = self._open.get(stream)
         if found is None:
-            found = self._open[stream] = StreamRange(stream, seq, seq, hour)
+            found = self._open[stream] = StreamRange(self._installation, stream, seq, seq, hour)
         self._touched[stream + found.first] = found
         return found
 

@@ -148,8 +148,8 @@ class GroupConsumer:
         except OffsetOutOfRangeError as error:
             await self._to_earliest(error.args[0])
             return []
-        except NoOffsetForPartitionError as error:
-            await self._to_earliest({error.args[0]: None})
+        except NoOffsetForPartitionError:
+            await self._to_earliest(dict.fromkeys(await self._placeless()))
             return []
         return [PartitionBatch(place.topic, place.partition, records) for place, records in found.items()]
 
@@ -204,11 +204,21 @@ class GroupConsumer:
 
     async def _to_earliest(self, places: Mapping[TopicPartition, int | None]) -> None:
         """Go on from the earliest record, once it is said what is missing before it."""
+        if not places:
+            return
         async with asyncio.timeout(TIMEOUT):
             earliest = await self._running.beginning_offsets(list(places))
         for place, offset in earliest.items():
             await self.report(place.partition, places[place], offset)
             self._running.seek(place, offset)
+
+    async def _placeless(self) -> list[TopicPartition]:
+        """Our partitions that have no committed offset and are not read yet; aiokafka names one of them."""
+        consumer = self._running
+        assignment = consumer._subscription.subscription.assignment  # noqa: SLF001 - it has no other way to ask
+        waiting = [place for place in assignment.tps if not assignment.state_value(place).has_valid_position]
+        async with asyncio.timeout(TIMEOUT):
+            return [place for place in waiting if await consumer.committed(place) is None]
 
     async def report(self, partition: int, wanted: int | None, continued_from: int) -> None:
         """Say that a partition goes on elsewhere than where it was. A new partition that begins at 0 lacks nothing."""
