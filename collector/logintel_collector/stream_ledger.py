@@ -5,7 +5,7 @@ the events, again and again under one key while it grows. A gap is what was gone
 
 range  key `p` (of a dead letter that was sent once more `r`, of what something else had processed before `e`), stream
        (16 bytes), seq of its first event (12 bytes), name of the installation
-       value {"v": 1, "last": seq of its last event as (end offset, index), "hour": YYYY-MM-DDTHH,
+       value {"v": 1, "last": seq of its last event in hexadecimal, "hour": YYYY-MM-DDTHH,
               "days": {index day ("" for outliers): documents}, "dead_letters": the processor's own}
 gap    key `g` and [reader, topic, partition, wanted]
        value {"v": 1, "reader", "topic", "partition", "wanted", "continued_from", "records", "at"}
@@ -27,6 +27,7 @@ VERSION: Final = 1
 HOUR: Final = "%Y-%m-%dT%H"
 Kind: TypeAlias = Literal["passed", "replay", "elsewhere"]
 _KINDS: Final[dict[bytes, Kind]] = {b"p": "passed", b"r": "replay", b"e": "elsewhere"}
+_LETTERS: Final = {kind: letter for letter, kind in _KINDS.items()}
 _GAP: Final = b"g"
 _STREAM: Final = slice(1, 1 + STREAM_ID_BYTES)
 _SEQ: Final = slice(_STREAM.stop, _STREAM.stop + len(seq_of(0)))
@@ -71,17 +72,21 @@ class KnownGap:
     at: str
 
 
-def range_out(known: StreamRange) -> Message:
-    """The range as it is now."""
+def range_key(known: StreamRange) -> bytes:
+    """Under which it is kept."""
+    return _LETTERS[known.kind] + known.stream + known.first + known.installation.encode()
+
+
+def range_out(known: StreamRange, key: bytes | None = None) -> Message:
+    """The range as it is now; `key`: that of `range_key`, where somebody has it at hand."""
     value = {
         "v": VERSION,
-        "last": position_of(known.last),
+        "last": known.last.hex(),
         "hour": known.hour,
         "days": known.days,
         "dead_letters": known.dead_letters,
     }
-    kind = next(letter for letter, kind in _KINDS.items() if kind == known.kind)
-    return kind + known.stream + known.first + known.installation.encode(), orjson.dumps(value), [_SCHEMA]
+    return key or range_key(known), orjson.dumps(value), [_SCHEMA]
 
 
 def gap_out(reader: str, gap: Gap, at: str) -> Message:
@@ -112,4 +117,6 @@ def _range_of(key: bytes, body: dict[str, Any]) -> StreamRange:
     stream, first, installation = key[_STREAM], key[_SEQ], key[_SEQ.stop :].decode()
     position_of(first)
     days, letters = dict(body["days"]), int(body["dead_letters"])
-    return StreamRange(installation, stream, first, seq_of(*body["last"]), body["hour"], days, letters, _KINDS[key[:1]])
+    return StreamRange(
+        installation, stream, first, bytes.fromhex(body["last"]), body["hour"], days, letters, _KINDS[key[:1]]
+    )

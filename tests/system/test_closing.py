@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from installation import COMMAND, Installation
+from installation import Installation
 
 from logintel.bus import kafka_replay
 from logintel.bus.kafka_sender import Sender
-from logintel.bus.topics import INGESTION, PROCESSING
+from logintel.bus.topics import INGESTION, PROCESSING, Topic
 from logintel.config.load import load
 from logintel.config.shared import KafkaBusConfig
+from logintel.main import main
 from logintel_collector.config import CollectorConfig
 from logintel_collector.keeping.ended_streams import EndedStreamsChore
 from logintel_collector.stores.elasticsearch import connected
@@ -40,16 +42,35 @@ def lines(first: int, last: int) -> str:
     )
 
 
-def ledger(installation: Installation, code: int, *words: str) -> dict[str, Any]:
-    command = [*COMMAND, "ledger", "--config", str(installation.collector), "--json", *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
-    assert done.returncode == code, done.stderr + done.stdout
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+@dataclass(frozen=True)
+class Command:
+    """`logintel` in this process, with the collector's configuration."""
+
+    config: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, output, errors."""
+        self.capsys.readouterr()
+        code = main([*words, "--config", str(self.config)])
+        said = self.capsys.readouterr()
+        return code, said.out, said.err
+
+    def ledger(self, code: int) -> dict[str, Any]:
+        done = self("ledger", "--json")
+        assert done[0] == code, done
+        found: dict[str, Any] = json.loads(done[1])
+        return found
+
+    def letters(self, *words: str) -> str:
+        code, out, err = self("deadletters", *words)
+        assert code == 0, err
+        return out
 
 
-def letters(installation: Installation, *words: str) -> str:
-    return installation.finished("deadletters", *words, "--config", installation.collector).stdout
+@pytest.fixture
+def command(installation: Installation, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(installation.collector, capsys)
 
 
 def config_of(installation: Installation) -> CollectorConfig:
@@ -73,14 +94,14 @@ def delete_documents(installation: Installation, numbers: Sequence[int]) -> None
     assert not ask(installation, "POST", f"{NEW:%Y.%m.%d}/_bulk?refresh=true", body)["errors"]
 
 
-def forget(installation: Installation, topic: str, end: int) -> None:
-    """Delete the topic's records from before its ends now, as retention does that came too early."""
+def forget(installation: Installation, topic: Topic) -> None:
+    """Delete the topic's records up to where it ends now, as retention does that came too early."""
 
     async def forgotten() -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=installation.addresses["kafka"])
         await admin.start()
         try:
-            places = {TopicPartition(topic, n): RecordsToDelete(before_offset=-1) for n in range(end)}
+            places = {TopicPartition(topic.name, n): RecordsToDelete(before_offset=-1) for n in range(topic.partitions)}
             await admin.delete_records(places)
         finally:
             await admin.close()
@@ -98,30 +119,43 @@ def stored(installation: Installation) -> Installation:
     return installation
 
 
-def test_it_closes_and_a_document_that_is_gone_is_named(stored: Installation) -> None:
-    """What retention has dropped is no loss; what somebody has deleted is."""
-    whole = ledger(stored, 0)
-    assert whole["stages"]["agent"]["done"] == LINES
-    assert whole["stages"]["processor"]["done"] == LINES
-    assert whole["stages"]["indexer"] == {
-        **whole["stages"]["indexer"],
-        "came": LINES * 9 // 10,
-        "done": LINES * 9 // 10,
-    }
-    assert whole["stages"]["recorder"]["done"] == LINES * 9 // 10
+def test_it_closes_and_a_document_that_is_gone_is_named(stored: Installation, command: Command) -> None:
+    """What retention has dropped is no loss; what somebody has deleted is. What has ended becomes a total."""
+    stages = command.ledger(0)["stages"]
+    assert (stages["agent"]["done"], stages["processor"]["done"]) == (LINES, LINES)
+    assert [(stages[stage]["came"], stages[stage]["done"]) for stage in ("indexer", "recorder")] == [
+        (LINES * 9 // 10, LINES * 9 // 10)
+    ] * 2
     stored.rows("DELETE FROM log_entries WHERE timestamp < $1", OLD + timedelta(days=1))
     ask(stored, "DELETE", f"{OLD:%Y.%m.%d}")
-    assert ledger(stored, 0)["closes"]
+    assert command.ledger(0)["closes"]
 
-    delete_documents(stored, [11, 12, 13])
-    found = ledger(stored, 1)
+    (stored.directory / "app.log").unlink()
+    (stored.directory / "app.log").write_text(lines(LINES, LINES + 20))
+    stored.run_once()
+    chore = EndedStreamsChore(config_of(stored), settled=timedelta())
+    asyncio.run(chore.keep())
+    asyncio.run(chore.keep())
+    assert chore.ended == 1
+    found = command.ledger(0)
+    (total,) = found["ended"]
+    assert (total["source"], total["streams"], total["read"], total["acknowledged"]) == ("shop", 1, LINES, LINES)
+    assert found["stages"]["agent"]["came"] == 20
+
+    delete_documents(stored, [LINES + 11, LINES + 12, LINES + 13])
+    found = command.ledger(1)
     assert found["first_gap"] == "indexer"
     (missing,) = found["missing"]
     assert (missing["stage"], missing["source"], missing["events"]) == ("indexer", "shop", 3)
-    assert missing["seq"][0][0] <= 12 * 33 <= missing["seq"][1][0]
+    # The place in the stream: bytes of the file.
+    size = len(lines(0, 1))
+    assert missing["seq"][0][0] <= 12 * size <= 14 * size <= missing["seq"][1][0] <= 20 * size
+    code, out, err = command("ledger")
+    assert (code, "first gap: indexer" in out) == (1, True)
+    assert "events are missing, first at stage indexer" in err
 
 
-def test_what_was_gone_from_the_bus_is_named_with_its_offsets(installation: Installation) -> None:
+def test_what_was_gone_from_the_bus_is_named_with_its_offsets(installation: Installation, command: Command) -> None:
     """Retention that is too short for an outage: nobody jumps over it in silence."""
     log = installation.directory / "app.log"
     log.write_text(lines(1, 10))
@@ -130,81 +164,57 @@ def test_what_was_gone_from_the_bus_is_named_with_its_offsets(installation: Inst
     collect = ("collector", "run", "--config", installation.collector, "--once", "--json", "--roles")
     installation.finished(*agent)
     installation.finished(*collect, "processor,recorder")
-    forget(installation, PROCESSING.name, PROCESSING.partitions)
+    forget(installation, PROCESSING)
     log.write_text(lines(1, 10) + lines(11, 20))
     installation.finished(*agent)
-    installation.finished(*collect, "processor,indexer,recorder")
-    found = ledger(installation, 1)
-    (gap,) = [gap for gap in found["gaps"] if gap["reader"] == f"{installation.name}-indexer" and gap["records"]]
-    assert gap["records"] >= 9
-    (missing,) = found["missing"]
-    assert (missing["stage"], missing["events"]) == ("indexer", 9)
-    assert f"of {PROCESSING.name}/{gap['partition']} were gone before they were read" in missing["why"]
-
-    # Now before anybody of the collector has read it.
+    forget(installation, INGESTION)
     log.write_text(lines(1, 10) + lines(11, 20) + lines(21, 30))
     installation.finished(*agent)
-    forget(installation, INGESTION.name, INGESTION.partitions)
-    log.write_text(lines(1, 10) + lines(11, 20) + lines(21, 30) + lines(31, 40))
-    installation.finished(*agent)
     installation.finished(*collect, "processor,indexer,recorder")
-    found = ledger(installation, 1)
-    assert found["first_gap"] == "processor"
+    found = command.ledger(1)
     assert [(each["stage"], each["events"]) for each in found["missing"]] == [("processor", 9), ("indexer", 9)]
-    assert f"of {INGESTION.name}/" in found["missing"][0]["why"]
+    assert found["first_gap"] == "processor"
+    for missing, topic in zip(found["missing"], (INGESTION, PROCESSING), strict=True):
+        gap = next(gap for gap in found["gaps"] if gap["reader"] == f"{installation.name}-{missing['stage']}")
+        assert gap["records"] >= 9
+        offsets = f"offsets {gap['wanted']} to {gap['continued_from'] - 1} of {topic.name}/{gap['partition']}"
+        assert missing["why"].startswith(f"{offsets} were gone before they were read")
 
 
-def test_dead_letters_are_known_sent_once_more_and_no_loss(stored: Installation) -> None:
-    """A table that refuses what is not short: its rows are letters, then rows; a letter that is dropped is no loss."""
+def test_dead_letters_are_known_sent_once_more_and_no_loss(stored: Installation, command: Command) -> None:
+    """A table refuses rows that it takes later; a record that is no event; a letter that somebody drops."""
+    command.letters("drop", "--all")  # of other tests
     stored.rows("ALTER TABLE log_entries ADD CONSTRAINT small CHECK (length(message) < 100) NOT VALID")
     with (stored.directory / "app.log").open("a") as log:
         log.writelines(f"{NEW:%Y-%m-%d} 10:00:01 INFO long {n} {'x' * 100}\n" for n in range(3))
-    assert stored.run_once()["recorder"]["dead_letters"] == 3
-    listed = letters(stored, "list").splitlines()
-    assert listed[0] == "3 dead letters: 3 recorder refused"
-    (letter, *_) = [json.loads(line) for line in letters(stored, "list", "--json").splitlines()]
-    assert (letter["stage"], letter["source"], len(letter["config_version"])) == ("recorder", "shop", 12)
-    assert ledger(stored, 0)["stages"]["recorder"]["dead_letters"] == 3
+    send_no_event(stored)
+    roles = stored.run_once()
+    assert (roles["processor"]["dead_letters"], roles["recorder"]["dead_letters"]) == (1, 3)
+    assert command.letters("list").splitlines()[0] == "4 dead letters: 1 processor undecodable, 3 recorder refused"
+    (letter, *_) = map(json.loads, command.letters("list", "--json", "--stage", "recorder").splitlines())
+    assert (letter["source"], len(letter["config_version"])) == ("shop", 12)
+    assert command.ledger(0)["stages"]["recorder"]["dead_letters"] == 3
 
-    command = [*COMMAND, "deadletters", "replay", "--all", "--config", str(stored.collector)]
-    refused = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
-    assert (refused.returncode, refused.stdout) == (1, "0 sent once more, 3 kept\n")
-    assert "the table refuses it again: 23514" in refused.stderr
-    assert letters(stored, "drop", letter["log_id"]) == "1 dropped\n"
+    code, out, err = command("deadletters", "replay", "--stage", "recorder")
+    assert (code, out) == (1, "0 sent once more, 3 kept\n")
+    assert "the table refuses it again: 23514" in err
+    assert command.letters("drop", letter["log_id"]) == "1 dropped\n"
     stored.rows("ALTER TABLE log_entries DROP CONSTRAINT small")
-    assert letters(stored, "replay", "--stage", "recorder") == "2 sent once more, 0 kept\n"
-    assert letters(stored, "list") == "0 dead letters\n"
+    assert command.letters("replay", "--all") == "3 sent once more, 0 kept\n"
+    assert command.letters("list") == "0 dead letters\n"
     assert len(stored.rows("SELECT 1 FROM log_entries WHERE message LIKE 'long%'")) == 2
-    assert ledger(stored, 0)["stages"]["recorder"]["dead_letters"] == 1
+
+    # What was sent to the processor once more is refused once more.
+    stored.collect_once()
+    assert command.letters("list").splitlines()[0] == "1 dead letter: 1 processor undecodable"
+    assert command.ledger(0)["stages"]["recorder"]["dead_letters"] == 1
 
 
-def test_streams_that_have_ended_become_a_total(stored: Installation) -> None:
-    (stored.directory / "app.log").unlink()
-    (stored.directory / "app.log").write_text(lines(LINES, LINES + 5))
-    stored.run_once()
-    chore = EndedStreamsChore(config_of(stored), settled=timedelta())
-    asyncio.run(chore.keep())
-    asyncio.run(chore.keep())
-    assert chore.ended == 1
-    found = ledger(stored, 0)
-    (total,) = found["ended"]
-    assert (total["source"], total["streams"], total["read"], total["acknowledged"]) == ("shop", 1, LINES, LINES)
-    assert found["stages"]["agent"]["came"] == 5
-
-
-def test_a_letter_of_the_processor_goes_on_where_it_was_refused(stored: Installation) -> None:
-    """What is no event stays one that cannot go on; it is counted and no loss."""
-    sender = Sender(KafkaBusConfig(bootstrap_servers=(stored.addresses["kafka"],)), INGESTION)
+def send_no_event(installation: Installation) -> None:
+    sender = Sender(KafkaBusConfig(bootstrap_servers=(installation.addresses["kafka"],)), INGESTION)
 
     async def send() -> None:
         await sender.send([(b"s" * 16, b"{}", [(kafka_replay.HEADER, b"0" * 12)])])
         await sender.close()
 
     asyncio.run(send())
-    assert stored.collect_once()["processor"]["dead_letters"] == 1
-    assert letters(stored, "list", "--stage", "processor").startswith("1 dead letter: 1 processor undecodable\n")
-    assert letters(stored, "replay", "--stage", "processor") == "1 sent once more, 0 kept\n"
-    assert letters(stored, "list") == "0 dead letters\n"
-    stored.collect_once()
-    assert letters(stored, "list").startswith("1 dead letter: 1 processor undecodable\n")
-    assert ledger(stored, 0)["closes"]

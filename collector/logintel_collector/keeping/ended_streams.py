@@ -23,7 +23,7 @@ from logintel_collector.roles.transactions import Transactions
 #: After the last report: the agent may send one again that it does not know to have arrived.
 _SETTLED: Final = timedelta(minutes=10)
 #: Seconds that the stages have to pass what is on its way.
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 30.0
 _SCHEMA: Final = ("schema", b"1")
 _log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from logintel.bus.kafka_batch import Message
-from logintel_collector.stream_ledger import HOUR, StreamRange, range_out
+from logintel_collector.stream_ledger import HOUR, StreamRange, range_key, range_out
 
-#: Streams whose range may grow; when there are more, all begin a new one.
+#: Streams whose range may grow; when a step ends with more, all begin a new one.
 _MOST: Final = 10_000
 #: Days that a range tells apart; the oldest beyond it are counted with the outliers, whose storage nobody checks.
 _DAYS: Final = 60
@@ -24,28 +24,27 @@ class StreamRanges:
 
     def __init__(self, installation: str) -> None:
         self._installation = installation
-        self._open: dict[bytes, StreamRange] = {}
+        #: Stream → its range that grows, and all that have changed; each under its key.
+        self._open: dict[bytes, tuple[bytes, StreamRange]] = {}
         self._touched: dict[bytes, StreamRange] = {}
-        self._replays: list[StreamRange] = []
         self._hour = ""
-        self._run: tuple[bytes, str | None] | None = None
+        self._stream: bytes | None = None
+        self._day: str | None = None
         self._first = self._last = b""
         self._count = 0
 
     def add(self, stream: bytes, seq: bytes, day: str | None) -> None:
         """A document that is passed on; `day`: that of its index."""
-        run = self._run
-        if run is None or run[0] != stream or run[1] != day:
+        if stream != self._stream or day != self._day:
             self._end_run()
-            self._run, self._first = (stream, day), seq
+            self._stream, self._day, self._first = stream, day, seq
         self._last = seq
         self._count += 1
 
     def add_replay(self, stream: bytes, seq: bytes, day: str | None) -> None:
         """A document of a dead letter that was sent once more."""
-        self._replays.append(
-            StreamRange(self._installation, stream, seq, seq, self._now(), {day or "": 1}, kind="replay")
-        )
+        replay = StreamRange(self._installation, stream, seq, seq, self._now(), {day or "": 1}, kind="replay")
+        self._touched[range_key(replay)] = replay
 
     def add_letter(self, stream: bytes, seq: bytes) -> None:
         """An event of which the processor made a dead letter."""
@@ -57,31 +56,34 @@ class StreamRanges:
     def messages(self) -> Iterator[Message]:
         """What has changed since the last call, for stream-ledger."""
         self._end_run()
-        yield from map(range_out, [*self._touched.values(), *self._replays])
+        for key, found in self._touched.items():
+            yield range_out(found, key)
         self._touched.clear()
-        self._replays.clear()
+        if len(self._open) > _MOST or self._hour != self._now():
+            self._open.clear()
 
     def _end_run(self) -> None:
-        if self._run is None:
+        stream, day = self._stream, self._day or ""
+        if stream is None:
             return
-        (stream, day), self._run = self._run, None
         found = self._range(stream, self._first)
         found.last = max(found.last, self._last)
-        found.days[day or ""] = found.days.get(day or "", 0) + self._count
-        self._count = 0
-        if len(found.days) > _DAYS:
-            oldest = min(filter(None, found.days))
-            found.days[""] = found.days.get("", 0) + found.days.pop(oldest)
+        days = found.days
+        days[day] = days.get(day, 0) + self._count
+        if len(days) > _DAYS:
+            oldest = min(filter(None, days))
+            days[""] = days.get("", 0) + days.pop(oldest)
+        self._stream, self._count = None, 0
 
     def _range(self, stream: bytes, seq: bytes) -> StreamRange:
-        hour = self._now()
-        if hour != self._hour or len(self._open) > _MOST:
-            self._open.clear()
-            self._hour = hour
-        found = self._open.get(stream)
-        if found is None:
-            found = self._open[stream] = StreamRange(self._installation, stream, seq, seq, hour)
-        self._touched[stream + found.first] = found
+        known = self._open.get(stream)
+        if known is None:
+            if not self._open:
+                self._hour = self._now()
+            found = StreamRange(self._installation, stream, seq, seq, self._hour)
+            known = self._open[stream] = range_key(found), found
+        key, found = known
+        self._touched[key] = found
         return found
 
     def _now(self) -> str:

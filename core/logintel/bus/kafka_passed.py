@@ -12,9 +12,12 @@ from logintel.bus.kafka_connection import bounded, client_arguments
 from logintel.bus.kafka_groups import places_of
 from logintel.config.shared import KafkaBusConfig
 
-#: Seconds that one exchange with the cluster may take, and that a look for a committed record waits.
+#: Seconds that one exchange with the cluster may take, and between two looks.
 _TIMEOUT: Final = 30.0
-_LOOK: Final = 0.3
+_PAUSE: Final = 0.3
+#: Seconds that a partition may take to say whether there is a record, and of one look at its answer.
+_ANSWER: Final = 5.0
+_LOOK: Final = 0.1
 
 
 async def not_passed(kafka: KafkaBusConfig, topic: str, group: str, patience: float) -> set[int]:
@@ -41,7 +44,7 @@ async def not_passed(kafka: KafkaBusConfig, topic: str, group: str, patience: fl
             places = [place for place in places if not await _is_passed(consumer, place, ends[place])]
             if not places or asyncio.get_running_loop().time() > deadline:
                 return {place.partition for place in places}
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_PAUSE)
     finally:
         await bounded(consumer.stop())
 
@@ -55,6 +58,9 @@ async def _is_passed(consumer: AIOKafkaConsumer, place: TopicPartition, end: int
         if start >= end:
             return True
         consumer.seek(place, start)
-        if await consumer.getmany(place, timeout_ms=int(_LOOK * 1000), max_records=1):
-            return False
-        return bool(await consumer.position(place) >= end)
+        for _ in range(int(_ANSWER / _LOOK)):
+            if await consumer.getmany(place, timeout_ms=int(_LOOK * 1000), max_records=1):
+                return False
+            if await consumer.position(place) >= end:
+                return True
+    return False
