@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from logintel.bus import kafka_lz4
 from logintel.bus.kafka_groups import commit_start
+from logintel.config.version import config_version
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import runner
@@ -250,6 +251,7 @@ def test_what_cannot_be_indexed_becomes_a_dead_letter_and_stops_nothing(kafka: s
                 value or b"": reason for (value, _), reason in zip(bad, reasons, strict=True)
             }
             assert {letter["stage"] for letter in letters.values()} == {"indexer"}
+            assert {letter["config_version"] for letter in letters.values()} == {config_version(at.config)}
             undated = letters[bad[4][0] or b""]
             assert undated["log_id"] == "undated"
             assert "[timestamp]" in undated["error"]
