@@ -102,7 +102,7 @@ def test_a_store_that_is_slower_than_the_session_loses_no_partition(
             running = [asyncio.create_task(run_roles([first], stop))]
             await until(first.busy.is_set)
             running.append(asyncio.create_task(run_roles([second], stop)))
-            await asyncio.sleep(9)
+            await asyncio.sleep(7.5)
             assert (first.taken, second.taken) == ([], [])
             first.gate.set()
             await until(lambda: first.taken)

@@ -58,10 +58,11 @@ class StageSum:
 
 @dataclass(slots=True)
 class Closing:
-    """The result: what each stage did, and what is missing, first stage first."""
+    """The result: what each stage did, what is missing, first stage first, and which days each store keeps."""
 
     stages: dict[str, StageSum] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
+    kept: dict[str, Kept] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,6 @@ class Books:
     passed: Passed
     refused: Mapping[str, Sequence[Refused]]
     behind: Mapping[str, Collection[int]]
-    kept: Kept
     since: str
     reader: str
 
@@ -153,7 +153,8 @@ class _Comparison:
 
     async def store(self, stage: str, store: CountingStore) -> None:
         """The processor against a store: stream by stream; those that do not agree range by range."""
-        total, kept = self.closing.stages[stage], self._books.kept
+        total, kept = self.closing.stages[stage], await store.kept()
+        self.closing.kept[stage] = kept
         letters = _by_stream(self._books.refused.get(stage, ()))
         judged = {}
         for id_, stream in self._books.passed.streams.items():
@@ -188,7 +189,7 @@ class _Comparison:
                 told, reached = each.ranges[-1].last, passed.ranges[-1].last
                 if reached[_END] > told[_END]:
                     ahead.append(Span(each.id, _after(told), reached))
-        counts = await store.count(ahead, self._books.kept)
+        counts = await store.count(ahead, await store.kept())
         return {span.stream: count for span, count in zip(ahead, counts, strict=True)}
 
     def _miss(self, stage: str, span: Span, events: int, partition: int | None, why: str = "") -> None:

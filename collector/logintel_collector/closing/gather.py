@@ -17,7 +17,7 @@ from logintel.refused import Refused
 from logintel_collector.closing.closing import Books, Closing, close
 from logintel_collector.closing.passed import read_passed, read_refused
 from logintel_collector.closing.reports import EndedStreams, SentStream, ended_of, read_reports, streams_of
-from logintel_collector.closing.stores import CountingElasticsearch, CountingPostgres, CountingStore, Kept
+from logintel_collector.closing.stores import CountingElasticsearch, CountingPostgres, CountingStore
 from logintel_collector.config import CollectorConfig
 from logintel_collector.stores import elasticsearch, postgres
 from logintel_collector.stream_ledger import HOUR
@@ -29,10 +29,11 @@ _LOOK_BACK: Final = timedelta(days=(topics.LEDGER.days or 0) - 1)
 def counting_stores(config: CollectorConfig) -> dict[str, CountingStore]:
     """Stage → the store that it fills."""
     found: dict[str, CountingStore] = {}
+    retention = config.stores.retention
     if config.stores.elasticsearch:
-        found["indexer"] = CountingElasticsearch(config.stores.elasticsearch)
+        found["indexer"] = CountingElasticsearch(config.stores.elasticsearch, retention)
     if config.stores.postgres:
-        found["recorder"] = CountingPostgres(config.stores.postgres)
+        found["recorder"] = CountingPostgres(config.stores.postgres, retention)
     return found
 
 
@@ -51,9 +52,8 @@ async def books_of(
     for stage in counting_stores(config):
         behind[stage] = await not_passed(kafka, topics.PROCESSING.name, f"{name}-{stage}", patience)
     now = datetime.now(UTC)
-    kept = Kept.of(config.stores.retention.days, now)
     since = (now - _LOOK_BACK).strftime(HOUR)
-    return Books(sent, passed, await read_refused(kafka), behind, kept, since, name)
+    return Books(sent, passed, await read_refused(kafka), behind, since, name)
 
 
 class Closed(NamedTuple):

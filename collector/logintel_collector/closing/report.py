@@ -26,7 +26,7 @@ def as_json(closed: Closed) -> dict[str, Any]:
         "missing": [_missing_json(each) for each in closing.missing],
         "gaps": [asdict(gap) for gap in books.passed.gaps],
         "ended": [asdict(total) for total in ended],
-        "kept_from": books.kept.first.isoformat(),
+        "kept_from": {stage: kept.first.isoformat() for stage, kept in closing.kept.items()},
     }
 
 

@@ -11,12 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
 from logintel.identity import id_bounds
-from logintel_collector.config import ElasticsearchConfig, PostgresConfig
+from logintel_collector.config import ElasticsearchConfig, PostgresConfig, RetentionConfig
 from logintel_collector.stores import elasticsearch, postgres
 from logintel_collector.stores.elasticsearch_indices import LOGS, OUTLIERS
 
 #: Ranges that one request asks for.
 _STEP: Final = 500
+_DAY: Final = "%Y.%m.%d"
 _COUNT: Final = """
     SELECT (SELECT count(*) FROM log_entries WHERE id BETWEEN lowest AND highest AND timestamp >= $3 AND timestamp < $4)
     FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS asked (lowest, highest, place) ORDER BY place
@@ -45,11 +46,14 @@ class Kept(NamedTuple):
 
     def sees(self, day: str) -> bool:
         """Whether an index day, YYYY.MM.DD ("": outliers), is one of them."""
-        return self.first.strftime("%Y.%m.%d") <= day <= self.last.strftime("%Y.%m.%d")
+        return self.first.strftime(_DAY) <= day <= self.last.strftime(_DAY)
 
 
 class CountingStore(Protocol):
     """A store that a stage fills."""
+
+    async def kept(self) -> Kept:
+        """What its retention has left. Raises what the store's client does."""
 
     async def count(self, spans: Sequence[Span], kept: Kept) -> list[int]:
         """How many events of each span are there, of the days `kept`. Raises what the store's client does."""
@@ -58,13 +62,25 @@ class CountingStore(Protocol):
 class CountingElasticsearch:
     """See CountingStore."""
 
-    def __init__(self, config: ElasticsearchConfig) -> None:
-        self._config = config
+    def __init__(self, config: ElasticsearchConfig, retention: RetentionConfig) -> None:
+        self._config, self._retention = config, retention
+        self._events = f"{config.prefix}{LOGS}-"
+
+    async def kept(self) -> Kept:
+        """See CountingStore. Where room is bounded too, the oldest index that is there says what was dropped for it."""
+        kept = Kept.of(self._retention.days, datetime.now(UTC))
+        if "bytes" not in self._retention.model_fields_set:
+            return kept
+        async with elasticsearch.connected(self._config) as client:
+            indices = await client.ask("GET", f"/{self._events}*/_alias")
+        days = [day for name in indices if (day := name.removeprefix(self._events)) != OUTLIERS]
+        oldest = min(days, default=kept.last.strftime(_DAY))
+        return kept._replace(first=max(kept.first, datetime.strptime(oldest, _DAY).replace(tzinfo=UTC).date()))
 
     async def count(self, spans: Sequence[Span], kept: Kept) -> list[int]:
         """See CountingStore."""
-        prefix, found = self._config.prefix, []
-        indices = f"/{prefix}{LOGS}-*,-{prefix}{LOGS}-{OUTLIERS}"
+        found: list[int] = []
+        indices = f"/{self._events}*,-{self._events}{OUTLIERS}"
         async with elasticsearch.connected(self._config) as client:
             await client.ask("POST", f"{indices}/_refresh")
             for some in _steps(spans):
@@ -78,8 +94,12 @@ class CountingElasticsearch:
 class CountingPostgres:
     """See CountingStore."""
 
-    def __init__(self, config: PostgresConfig) -> None:
-        self._config = config
+    def __init__(self, config: PostgresConfig, retention: RetentionConfig) -> None:
+        self._config, self._retention = config, retention
+
+    async def kept(self) -> Kept:
+        """See CountingStore."""
+        return Kept.of(self._retention.days, datetime.now(UTC))
 
     async def count(self, spans: Sequence[Span], kept: Kept) -> list[int]:
         """See CountingStore."""
