@@ -9,7 +9,7 @@ Streams in partitions that a stage has not read to the end wait: nothing is said
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from logintel_collector.closing.passed import Passed, PassedStream, documents, span_of
@@ -202,14 +202,14 @@ class _Comparison:
 
 def _parts(stream: PassedStream) -> list[StreamRange]:
     """The ranges, each with the replays that are inside it; replays outside of all stand alone."""
-    parts = stream.joined()
+    parts = [replace(part, days=dict(part.days)) for part in stream.joined()]
     for replay in stream.replays:
         part = next((part for part in parts if part.first[_END] <= replay.first[_END] <= part.last[_END]), None)
         if part is None:
             parts.append(replay)
             continue
         for day, count in replay.days.items():
-            part.days = {**part.days, day: part.days.get(day, 0) + count}
+            part.days[day] = part.days.get(day, 0) + count
     return sorted(parts, key=lambda part: part.first)
 
 
