@@ -169,7 +169,7 @@ class Processor:
         account.unenriched += outcomes.unenriched
         for source, (_, date, record), body in zip(sources, batch, outcomes.bodies, strict=True):
             if isinstance(body, Withheld):
-                letter = self.dead_letter(str(source["log_id"]), body.reason, str(body), record.value)
+                letter = self.dead_letter(str(source["log_id"]), body.reason, str(body), record)
                 account.dead_letters.append(letter)
             elif isinstance(body, Exception):
                 account.dead_letters.append(self._undecodable(record, body))
@@ -178,7 +178,7 @@ class Processor:
 
     def _undecodable(self, record: Record, error: Exception) -> DeadLetter:
         log_id = named_id("record", record.stream.hex(), record.seq.hex())
-        return self.dead_letter(log_id, "undecodable", str(error), record.value)
+        return self.dead_letter(log_id, "undecodable", str(error), record)
 
     def replay(self, record: Record, account: Account) -> Iterator[tuple[Document, Record]]:
         """The document of a dead letter that is sent once more, wherever its stream is now. It moves no position."""
@@ -188,10 +188,14 @@ class Processor:
         account.unenriched += alone.unenriched
         account.replays += 1
 
-    def dead_letter(self, log_id: str, reason: str, error: str, original: bytes, attempts: int = 1) -> DeadLetter:
-        """A dead letter of this stage, made now."""
+    def dead_letter(
+        self, log_id: str, reason: str, error: str, original: Record | bytes, attempts: int = 1
+    ) -> DeadLetter:
+        """A dead letter of this stage, made now, of a record or of the bytes of something that is none."""
+        value, *place = original if isinstance(original, Record) else (original,)
         created_at = stamp(self._clock().astimezone(UTC))
-        return DeadLetter(log_id, "processor", reason, error, attempts, original, self._config_version, created_at)
+        version = self._config_version
+        return DeadLetter(log_id, "processor", reason, error, attempts, value, version, created_at, *place)
 
 
 def stamp(moment: datetime) -> str:

@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from logintel.bus import kafka_lz4
 from logintel.bus.kafka_groups import commit_start
+from logintel.config.version import config_version
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import runner
@@ -56,6 +57,7 @@ class Place:
     config: CollectorConfig
     topic: str
     dead: str
+    ledger: str
     client: ElasticsearchClient
 
     @property
@@ -64,7 +66,7 @@ class Place:
         return self.config.bus.kafka.bootstrap_servers[0]
 
     def role(self) -> IndexerRole:
-        return IndexerRole(self.config, self.topic, self.dead)
+        return IndexerRole(self.config, self.topic, self.dead, self.ledger)
 
     async def caught_up(self) -> IndexerRole:
         """An indexer of the group that has read all there is."""
@@ -74,7 +76,7 @@ class Place:
         return role
 
     def process(self) -> subprocess.Popen[bytes]:
-        words = [self.config.model_dump_json(), self.topic, self.dead]
+        words = [self.config.model_dump_json(), self.topic, self.dead, self.ledger]
         return subprocess.Popen([sys.executable, "-c", PROCESS, *words])
 
     async def send(self, messages: Sequence[Message], partition: int | None = None) -> None:
@@ -171,15 +173,17 @@ async def place(kafka: str, elasticsearch: str, *, templates: bool = True) -> As
     assert config.stores.elasticsearch
     admin, client = AIOKafkaAdminClient(bootstrap_servers=kafka), ElasticsearchClient(config.stores.elasticsearch)
     await admin.start()
-    made = Place(config, f"{name}-processing", f"{name}-dead", client)
+    made = Place(config, f"{name}-processing", f"{name}-dead", f"{name}-ledger", client)
     try:
-        await admin.create_topics([NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1)])
+        await admin.create_topics(
+            [NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1), NewTopic(made.ledger, 1, 1)]
+        )
         assert config.bus.kafka
         assert await commit_start(config.bus.kafka, f"{name}-indexer", made.topic) == PARTITIONS
         if templates:
             await set_up(client, config.stores.elasticsearch)
         yield made
-        await admin.delete_topics([made.topic, made.dead])
+        await admin.delete_topics([made.topic, made.dead, made.ledger])
         indices = ",".join(await client.ask("GET", f"/{client.prefix}*/_alias"))
         if indices:
             await client.ask("DELETE", f"/{indices}")
@@ -254,6 +258,7 @@ def test_what_cannot_be_indexed_becomes_a_dead_letter_and_stops_nothing(kafka: s
                 value or b"": reason for (value, _), reason in zip(bad, reasons, strict=True)
             }
             assert {letter["stage"] for letter in letters.values()} == {"indexer"}
+            assert {letter["config_version"] for letter in letters.values()} == {config_version(at.config)}
             undated = letters[bad[4][0] or b""]
             assert undated["log_id"] == "undated"
             assert "[timestamp]" in undated["error"]

@@ -28,6 +28,7 @@ from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_groups import commit_back, commit_start
 from logintel.bus.topics import PROCESSING, set_up
 from logintel.config.shared import KafkaBusConfig
+from logintel.config.version import config_version
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Account, Processor
@@ -215,6 +216,7 @@ def test_what_no_row_can_hold_becomes_a_dead_letter_and_stops_nothing(
                 typed[1]: "refused",
             }
             assert {letter["stage"] for letter in letters.values()} == {"recorder"}
+            assert {letter["config_version"] for letter in letters.values()} == {config_version(at.config)}
             assert letters[wide[1] or b""]["log_id"] == ids([wide])[0]
             assert not any("secret" in letter["error"] for letter in letters.values())
             assert (await at.caught_up()).dead_letters == 0

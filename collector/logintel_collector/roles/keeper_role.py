@@ -105,7 +105,8 @@ class KeeperRole(Role):
 
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
-    wanted = [module for module, store in MODULES.items() if getattr(config.stores, store) is not None]
+    stores = {name for name in ("elasticsearch", "postgres") if getattr(config.stores, name) is not None}
+    wanted = [module for module, store in MODULES.items() if (store in stores if store else stores)]
     if not wanted:
         raise Refused("role keeper has nothing to keep: add stores.postgres or stores.elasticsearch, or leave it out")
     return KeeperRole([importlib.import_module(module).build(config) for module in wanted])

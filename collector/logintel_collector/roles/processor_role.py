@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.bus.kafka_consumer import Consumed, Gap, GroupConsumer, PartitionBatch
 from logintel.config.version import config_version
 from logintel.hooks import load_plugins
 from logintel_collector.config import CollectorConfig
@@ -68,7 +68,7 @@ class ProcessorRole(GroupRole):
 
     def __init__(self, config: CollectorConfig, processor: Processor, route: Route) -> None:
         assert config.bus.kafka is not None
-        super().__init__(config.bus.kafka, route.ingestion, group_of(config.installation))
+        super().__init__(config.bus.kafka, route.ingestion, group_of(config.installation), route.ledger)
         self.repeats = self.dead_letters = self.unenriched = 0
         self._installation, self._processor, self._route = config.installation, processor, route
         self._lanes: dict[int, Lane] = {}
@@ -98,6 +98,12 @@ class ProcessorRole(GroupRole):
         """See GroupRole."""
         await _all(self._take(consumer, batch) for batch in batches if batch.partition in self._lanes)
 
+    async def on_gap(self, gap: Gap) -> None:
+        """See GroupRole. In a topic that was made anew offsets begin again, below those that are done."""
+        await super().on_gap(gap)
+        if gap.partition in self._lanes:
+            self._lanes[gap.partition].next = gap.continued_from
+
     async def release(self) -> None:
         """See GroupRole."""
         lanes, self._lanes = self._lanes, {}
@@ -110,7 +116,10 @@ class ProcessorRole(GroupRole):
     async def _open(self, consumer: GroupConsumer, partition: int) -> Lane:
         async def committed(number: int) -> int:
             offset = await consumer.committed(number)
-            return await consumer.beginning(number) if offset is None else offset
+            if offset is None:
+                offset = await consumer.beginning(number)
+                await consumer.report(number, None, offset)
+            return offset
 
         lane = await Lane.open(self.kafka, self._installation, partition, self._route, committed)
         self._lanes[partition] = lane

@@ -20,12 +20,15 @@ class Progress:
     lag      those that waited when it last looked; None: it did not look yet
     trouble  what keeps it from working, for a person; None: nothing
     tries    starts that failed
+    gaps     how often records were gone from the bus before they were read, and how many those were, as far as known
     """
 
     done: int = 0
     lag: int | None = None
     trouble: str | None = None
     tries: int = 0
+    gaps: int = 0
+    gap_records: int = 0
     _looks: int = field(default=0, repr=False)
     _asked: float = field(default=0.0, repr=False)
 

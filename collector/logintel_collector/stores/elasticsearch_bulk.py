@@ -27,6 +27,9 @@ PAUSE: Final = (0.1, 5.0)
 PATIENCE: Final = 60.0
 #: For a shard that is not there (red) it waits 30 s, not its usual minute: then the answers of the others come in time.
 _PATH: Final = "/_bulk?timeout=30s&filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason"
+#: Bytes of an id, and how many.
+_ID_BYTES: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
+_ID_LENGTH: Final = 512
 _BAD, _CONFLICT, _TOO_LARGE, _TOO_MANY = 400, 409, 413, 429
 #: Words of a reason → what a person does about it.
 _ADVICE: Final = {
@@ -37,6 +40,11 @@ _ADVICE: Final = {
     "maximum normal shards open": "delete old indices, or raise cluster.max_shards_per_node",
 }
 _log = structlog.get_logger(__name__)
+
+
+def is_id(log_id: bytes) -> bool:
+    """Whether Elasticsearch takes it as an _id, and JSON as it is."""
+    return 0 < len(log_id) <= _ID_LENGTH and not log_id.translate(None, _ID_BYTES)
 
 
 class Entry(NamedTuple):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
+from logintel.dead_letter import DeadLetter
 from logintel_collector.alert import Alert, Changes, RuleState
 from logintel_collector.analytics.point import Point
 from logintel_collector.notifier.outbox import Attempt, PendingNotification
@@ -32,6 +33,11 @@ from logintel_collector.stores.sqlite_retention import Retention
 
 #: Streams that sent nothing for so long are forgotten; nobody replays events that old.
 _IDLE: Final = timedelta(days=30)
+_DROP_LETTER: Final = (
+    "UPDATE dead_letters SET original = x'', dropped_at = :now "
+    "WHERE log_id = :log_id AND stage = :stage AND dropped_at IS NULL"
+)
+_REMOVE_LETTER: Final = "DELETE FROM dead_letters WHERE log_id = :log_id AND stage = :stage"
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
@@ -108,6 +114,14 @@ class Store:
         """Write what was found of the sources' health."""
         await self._call(self._save_health, installation, findings)
 
+    async def drop_letters(self, letters: Sequence[DeadLetter]) -> int:
+        """Delete the content of dead letters, and note that it was; how many were there."""
+        return await self._call(self._change_letters, _DROP_LETTER, letters)
+
+    async def remove_letters(self, letters: Sequence[DeadLetter]) -> int:
+        """Take dead letters whose events went on out of the file; how many were there."""
+        return await self._call(self._change_letters, _REMOVE_LETTER, letters)
+
     async def total_indexed(self) -> int:
         """Documents in the index."""
         return await self._call(self._total_indexed)
@@ -177,6 +191,12 @@ class Store:
         with transaction(self._connection):
             self._connection.execute("DELETE FROM stream_positions WHERE seen_at < ?", (stamp(self._clock() - _IDLE),))
         return dict(self._connection.execute("SELECT stream, seq FROM stream_positions"))
+
+    def _change_letters(self, statement: str, letters: Sequence[DeadLetter]) -> int:
+        now = stamp(self._clock())
+        named = [{"log_id": letter.log_id, "stage": letter.stage, "now": now} for letter in letters]
+        with transaction(self._connection):
+            return self._connection.executemany(statement, named).rowcount
 
     def _total_indexed(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM log_entries").fetchone()[0])

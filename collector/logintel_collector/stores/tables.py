@@ -59,7 +59,8 @@ OWN_TABLES: Final[dict[str, tuple[str, ...]]] = {
 EMBEDDED_TABLES: Final[dict[str, tuple[str, ...]]] = {
     "stream_positions": ("stream", "seq", "seen_at"),
     "dead_letters": (
-        "log_id", "stage", "reason", "error", "attempts", "original", "config_version", "created_at",
+        "log_id", "stage", "reason", "error", "attempts", "original", "config_version", "created_at", "stream", "seq",
+        "dropped_at",
     ),
     "analytics": ("aggregation_period", "timestamp", "dimension", "value", "metrics", "updated_at"),
     "analytics_state": ("key", "value"),

@@ -10,16 +10,18 @@ from aiokafka.errors import KafkaError
 
 from logintel.bus import kafka_records
 from logintel.bus.kafka_connection import bounded, client_arguments
-from logintel.bus.kafka_consumer import TIMEOUT, GroupConsumer, PartitionBatch
+from logintel.bus.kafka_consumer import TIMEOUT, GapFound, GroupConsumer, PartitionBatch, nothing
 from logintel.config.shared import KafkaBusConfig
 
 
 class AssignedConsumer(GroupConsumer):
     """A GroupConsumer without a group: it has all partitions, and its reader keeps the offsets (no `commit`)."""
 
-    def __init__(self, config: KafkaBusConfig, topic: str, offsets: Mapping[int, int]) -> None:
+    def __init__(
+        self, config: KafkaBusConfig, topic: str, offsets: Mapping[int, int], on_gap: GapFound = nothing
+    ) -> None:
         """`offsets`: where each partition goes on; one without an offset begins at its earliest record."""
-        super().__init__(config, topic, group="")
+        super().__init__(config, topic, group="", on_gap=on_gap)
         self._offsets = dict(offsets)
 
     async def start(self) -> None:

@@ -30,7 +30,7 @@ async def commit_start(config: KafkaBusConfig, group: str, topic: str) -> int:
     try:
         async with asyncio.timeout(TIMEOUT):
             await consumer.start()
-            places = await _places(consumer, topic)
+            places = await places_of(consumer, topic)
             consumer.assign(places)
             fresh = [place for place in places if await consumer.committed(place) is None]
             if fresh:
@@ -53,7 +53,7 @@ async def commit_back(config: KafkaBusConfig, group: str, topic: str, moment: da
     try:
         async with asyncio.timeout(TIMEOUT):
             await consumer.start()
-            places = await _places(consumer, topic)
+            places = await places_of(consumer, topic)
             consumer.assign(places)
             found = await consumer.offsets_for_times(dict.fromkeys(places, int(moment.timestamp() * 1000)))
             reached = {place: await consumer.committed(place) for place in places}
@@ -82,7 +82,7 @@ async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
     try:
         async with asyncio.timeout(TIMEOUT):
             await consumer.start()
-            found = await consumer.beginning_offsets(await _places(consumer, topic))
+            found = await consumer.beginning_offsets(await places_of(consumer, topic))
     except (KafkaError, TimeoutError, OSError) as error:
         raise Refused(f"topic {topic}: {(await explained(error, config, topic)).reason}") from error
     finally:
@@ -90,7 +90,7 @@ async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
     return {place.partition: offset for place, offset in found.items()}
 
 
-async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+async def places_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """Its partitions; a broker hears of a topic that was just made a moment later. Raises Refused."""
     deadline = asyncio.get_running_loop().time() + _HEARD
     while True:

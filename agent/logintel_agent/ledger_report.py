@@ -1,57 +1,44 @@
-"""Show what became of every event that this host's agent has read.
+"""The report of this host's ledger: what became of every event that its agent has read, and whether it adds up.
 
-read = acknowledged + dropped + dead letters + waiting, of each stream. It reads the agent's checkpoint, whether the
-agent runs or not, and changes nothing. What does not add up is said, and the exit code is 1.
+It reads the agent's checkpoint, whether the agent runs or not, and changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import orjson
-
-from logintel.config.load import load
-from logintel.paths import default_data_dir
 from logintel.refused import Refused
 from logintel_agent.checkpoint_contents import Contents
-from logintel_agent.config import AgentConfig
 from logintel_agent.ledger import Counts
 from logintel_agent.ledger_view import Account, accounts, workers
 
-EXAMPLES: Final = """
-logintel ledger --config /etc/logintel/agent.yaml
-logintel ledger --source shop --hours
-logintel ledger --json | jq '.total'
-"""
 _COLUMNS: Final = ("read", "acknowledged", "dropped", "dead letters", "waiting")
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--config", metavar="FILE", help="YAML with the keys of agent.yaml")
-    parser.add_argument("--data", metavar="DIR", type=Path, help="where state is kept (default: %(default)s)")
-    parser.add_argument("--source", metavar="NAME", help="only this source")
-    parser.add_argument("--stream", metavar="ID", help="only this stream, by its name or the beginning of its id")
-    parser.add_argument("--hours", action="store_true", help="each hour apart (UTC, when the outcome was known)")
-    parser.add_argument("--json", action="store_true", help="all of it as one JSON object")
-    parser.set_defaults(data=default_data_dir())
+class Report:
+    """Of the streams that `args` chooses: --source, --stream; its table by --hours. Raises Refused: there is none."""
 
+    def __init__(self, directory: Path, args: argparse.Namespace) -> None:
+        self.accounts = [account for account in _read(directory) if _is_wanted(account, args)]
+        if not self.accounts and (args.source or args.stream):
+            raise Refused(f"{directory}: nothing of that source or stream: `logintel ledger` shows all there are")
+        self._by_hour: bool = args.hours
 
-def run(args: argparse.Namespace) -> int:
-    """0: it adds up; 1: it does not, or there is no ledger."""
-    directory = load(AgentConfig, args.config, args.data.absolute()).agent.data_dir
-    found = [account for account in _read(directory) if _is_wanted(account, args)]
-    if not found and (args.source or args.stream):
-        raise Refused(f"{directory}: nothing of that source or stream: `logintel ledger` shows all there are")
-    if args.json:
-        sys.stdout.buffer.write(orjson.dumps(_as_json(found)) + b"\n")
-    else:
-        sys.stdout.write("\n".join(_table(found, by_hour=args.hours)) + "\n")
-    return _say_gaps(found)
+    def as_json(self) -> dict[str, object]:
+        """As values of JSON."""
+        return _as_json(self.accounts)
+
+    def lines(self) -> list[str]:
+        """The table."""
+        return _table(self.accounts, by_hour=self._by_hour)
+
+    def faults(self) -> list[str]:
+        """What does not add up."""
+        return list(_gaps(self.accounts))
 
 
 def _read(directory: Path) -> list[Account]:
@@ -146,11 +133,8 @@ def _before(found: Iterable[Account]) -> list[str]:
     return [f"{before} events were read before this ledger was kept, and are not in it"] if before else []
 
 
-def _say_gaps(found: Iterable[Account]) -> int:
-    code = 0
+def _gaps(found: Iterable[Account]) -> Iterator[str]:
     for account in found:
         for gap in account.gaps:
-            code = 1
             about = f"{account.worker}, source {account.source}, stream {_named(account)} {account.id}".rstrip()
-            sys.stderr.write(f"logintel: {about}: {gap}: please report it, with the checkpoint file\n")
-    return code
+            yield f"{about}: {gap}: please report it, with the checkpoint file"
