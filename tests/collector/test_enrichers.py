@@ -112,7 +112,7 @@ def test_geoip_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_user_agents(agent: str | None, client: dict[str, Any] | None) -> None:
-    assert added(enricher("user_agent"), {"user_agent": agent}) == ({} if client is None else {"client": client})
+    assert added(enricher("user_agent"), {"user_agent": agent}) == ({} if client is None else {"ua": client})
 
 
 def test_facts_of_a_host_from_a_file_that_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from logintel.redaction.receipts import Receipts, kept_key
 from logintel.redaction.redactor import Redactor
 from logintel.redaction.rules import rules_of
 from logintel_collector.enrichment.geoip import GEO
-from logintel_collector.enrichment.user_agent import CLIENT
+from logintel_collector.enrichment.user_agent import USER_AGENT
 
 #: Metadata that says nothing of an event's own: what the agent and other enrichers say.
-_OURS: Final = AGENTS_OWN | {GEO, CLIENT}
+_OURS: Final = AGENTS_OWN | {GEO, USER_AGENT}
 #: A key for who only looks: his receipts are thrown away.
 _NO_KEY: Final = bytes(32)
 

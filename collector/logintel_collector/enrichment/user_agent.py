@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ua_parser import Result
 
 #: Under which member of `metadata` it says what it knows.
-CLIENT: Final = "client"
+USER_AGENT: Final = "ua"
 #: Texts whose meaning is remembered, and what of a text is looked at.
 _REMEMBERED: Final = 10_000
 _LOOKED_AT: Final = 512
@@ -26,7 +26,7 @@ _SPIDER: Final = "Spider"
 
 
 class UserAgentEnricher(Enricher):
-    """Sets metadata.client: browser, browser_version, os, os_version, device, and bot where it says it is one."""
+    """Sets metadata.ua: browser, browser_version, os, os_version, device, and bot where it says it is one."""
 
     type: ClassVar[str] = "user_agent"
 
@@ -48,7 +48,7 @@ class UserAgentEnricher(Enricher):
             text = read(event)
             if text.__class__ is str and text:
                 client = known.get(text) or self._look(text)
-                metadata_of(event).setdefault(CLIENT, dict(client))
+                metadata_of(event).setdefault(USER_AGENT, dict(client))
 
     def _look(self, text: str) -> dict[str, Json]:
         if self._parse is None:
