@@ -7,13 +7,14 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from logintel_collector.analytics.latency import Latency, coarse
 from logintel_collector.analytics.look import Place
 from logintel_collector.analytics.measures import Measures
-from logintel_collector.analytics.point import ALL, DIMENSIONS, PERIODS, Period, moment, runs
+from logintel_collector.analytics.point import ALL, DIMENSIONS, PERIODS, Period, day_of, moment, runs
 from logintel_collector.analytics.rollup import Row
 from logintel_collector.processor import AcceptedRange
 from logintel_collector.stores.errors import explained
@@ -33,28 +34,31 @@ _PLACES: Final = """
         (SELECT max(document_id) FROM log_entries)
 """
 _TOUCHED: Final = f"""
-    SELECT DISTINCT CASE WHEN {_OUTLIER} THEN substr(created_at, 1, 16) ELSE substr(timestamp, 1, 16) END
+    SELECT DISTINCT CASE WHEN substr(timestamp, 1, 10) <> substr(created_at, 1, 10) AND {_OUTLIER}
+        THEN substr(created_at, 1, 16) ELSE substr(timestamp, 1, 16) END
     FROM log_entries WHERE document_id > ? AND document_id <= ?
 """  # noqa: S608 - of constants
 #: Combinations of all dimensions, counted: they are few where one process stores them. In order of time.
-_ROWS: Final = f"""
+#: What is an outlier is asked with the bounds of one day, since SQLite takes long to compute with dates.
+_ROWS: Final = """
     SELECT substr(timestamp, 1, :digits) AS start, source_id, level, category,
         coalesce(nullif(json_extract(body, '$.parsed_fields.host'), ''), json_extract(body, '$.metadata.host')),
         coalesce(nullif(json_extract(body, '$.parsed_fields.service'), ''), json_extract(body, '$.metadata.service')),
         coarse(json_extract(body, '$.latency_ms')),
         count(*), sum(size_bytes), sum(coalesce(level IN ('ERROR', 'FATAL'), 0)), 0
     FROM log_entries INDEXED BY idx_log_entries_timestamp CROSS JOIN documents ON documents.id = document_id
-    WHERE timestamp >= :first AND timestamp < :end AND NOT {_OUTLIER}
+    WHERE timestamp >= :first AND timestamp < :end AND created_at >= :came_from AND created_at < :came_before
     GROUP BY 1, 2, 3, 4, 5, 6, 7
     UNION ALL
     SELECT substr(created_at, 1, :digits), NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, count(*)
     FROM log_entries INDEXED BY idx_log_entries_created_at
-    WHERE created_at >= :first AND created_at < :end AND {_OUTLIER}
+    WHERE created_at >= :first AND created_at < :end AND (timestamp < :dated_from OR timestamp >= :dated_before)
     GROUP BY 1
     ORDER BY 1
-"""  # noqa: S608 - as above
+"""
 #: Characters of a timestamp that name its period.
 _DIGITS: Final[dict[Period, int]] = {"minute": 16, "hour": 13}
+_DAY: Final = 86_400
 _ZERO: Final = "0000-00-00T00:00:00+00:00"
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
@@ -102,10 +106,11 @@ class SqliteEvents:
 
     async def rows(self, period: Period, starts: Sequence[int]) -> AsyncIterator[list[Row]]:
         """See Events."""
-        for first, end in runs(starts, PERIODS[period]):
-            cursor = await self._call(self._connection.execute, _ROWS, _bounds(period, first, end))
-            while page := await self._call(cursor.fetchmany, _PAGE):
-                yield [_row(row) for row in page]
+        for _, of_day in groupby(starts, day_of):
+            for first, end in runs(of_day, PERIODS[period]):
+                cursor = await self._call(self._connection.execute, _ROWS, _bounds(period, first, end))
+                while page := await self._call(cursor.fetchmany, _PAGE):
+                    yield [_row(row) for row in page]
 
     def keeps(self, day: str) -> bool:
         """See Events."""
@@ -125,7 +130,21 @@ class SqliteEvents:
 
 
 def _bounds(period: Period, first: int, end: int) -> dict[str, Any]:
-    return {"digits": _DIGITS[period], "first": moment(first)[:19], "end": moment(end)[:19]}
+    """Of a run within a day; events that are dated then and no outliers have come, others that came then are dated."""
+    past, future = _RANGE.past.days, _RANGE.future.days
+
+    def days_on(days: int) -> str:
+        return moment(first + days * _DAY)[:10]
+
+    return {
+        "digits": _DIGITS[period],
+        "first": moment(first)[:19],
+        "end": moment(end)[:19],
+        "came_from": days_on(-future),
+        "came_before": days_on(past + 1),
+        "dated_from": days_on(-past),
+        "dated_before": days_on(future + 1),
+    }
 
 
 def _seconds(start: str) -> int:
