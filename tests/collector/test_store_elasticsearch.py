@@ -371,7 +371,7 @@ def test_the_fields_of_an_index_are_bounded_for_all_collectors_together(
     config: ElasticsearchConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever brings new names without end, in however many processes: the names that are there keep being fields."""
-    count, each = 60, 40
+    count, each = 36, 80
 
     async def scenario() -> None:
         async with ready(config) as client:
