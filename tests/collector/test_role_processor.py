@@ -380,6 +380,9 @@ def test_a_partition_that_only_log_ingestion_has_is_refused_with_what_to_do(kafk
             admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
             await admin.start()
             await admin.create_partitions({on.route.ingestion: NewPartitions(2)})
+            async with asyncio.timeout(60):  # the broker hears of it a moment later
+                while len((await admin.describe_topics([on.route.ingestion]))[0]["partitions"]) < 2:
+                    await asyncio.sleep(0.05)
             await admin.close()
             config = CollectorConfig.model_validate({"installation": on.installation, "bus": {"kafka": on.config}})
             role = ProcessorRole(config, processor(), on.route)
