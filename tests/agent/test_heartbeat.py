@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Kept(Sender):
         super().__init__(KafkaBusConfig(bootstrap_servers=("127.0.0.1:9",)), STATUS)
         self.sent: list[Message] = []
 
-    async def send(self, messages: Sequence[Message]) -> None:
+    async def send(self, messages: Sequence[Message], partitions: Iterable[int | None] = ()) -> None:
         self.sent += messages
 
 

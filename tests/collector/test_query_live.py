@@ -244,7 +244,7 @@ def test_a_query_is_answered_as_elasticsearch_answers_it(live: httpx.Client, que
     answer = live.post(f"/{INDEX}/_search", json=body).json()
     theirs: Json = "refused"
     if "hits" in answer:
-        theirs = sorted(int(hit["_id"]) for hit in answer["hits"]["hits"])
+        theirs = [*sorted(int(hit["_id"]) for hit in answer["hits"]["hits"])]
     assert ours == theirs, answer.get("error", {}).get("root_cause")
 
 

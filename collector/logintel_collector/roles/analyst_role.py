@@ -49,12 +49,13 @@ class AnalystRole(GroupRole):
         topic: str = topics.ANALYTICS.name,
         looks: str = topics.LOOKS.name,
         dead_letters: str = topics.DEAD_LETTERS.name,
+        ledger: str = topics.LEDGER.name,
     ) -> None:
         """Raises Refused."""
         assert config.bus.kafka is not None
         if config.stores.elasticsearch is None:
             raise Refused("role analyst needs stores.elasticsearch: add it, or leave the role out of `roles`")
-        super().__init__(config.bus.kafka, topic, f"{config.installation}-analyst")
+        super().__init__(config.bus.kafka, topic, f"{config.installation}-analyst", ledger)
         self._config, self._elasticsearch, self._looks_topic = config, config.stores.elasticsearch, looks
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
         self._client: ElasticsearchClient | None = None

@@ -44,7 +44,7 @@ class AnalyticsSink:
         """The sink, and the state that was saved last. Raises TimeoutError, KafkaError."""
         transactions = await Transactions.open(kafka, f"{installation}/analyst")
         try:
-            sink = cls(transactions, await transactions.partitions(metrics), metrics, looks)
+            sink = cls(transactions, (await transactions.partitions([metrics]))[metrics], metrics, looks)
             return sink, State((await read_positions(kafka, looks, _ONLY)).last, most_values)
         except BaseException:
             await asyncio.shield(asyncio.ensure_future(transactions.close()))
