@@ -211,14 +211,14 @@ def test_a_broken_configuration_names_every_problem(tmp_path: Path, data: Path) 
 def test_a_broken_rule_is_said_before_anything_runs(tmp_path: Path, data: Path, log: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "r.yaml").write_text(
-        "name: r\nquery: {regexp: {message: 'a.*'}}\nconditions: {type: match}\nseverity: LOW\n"
+        "name: r\nquery: {span_term: {message: a}}\nconditions: {type: match}\nseverity: LOW\n"
     )
     config = tmp_path / "logintel.yaml"
     config.write_text(f"sources: [{{name: a, type: application, paths: ['{log}']}}]\nrules_dir: rules\n")
     done = once(data, "--config", config)
     assert done.code == 2
     assert "r.yaml:2" in done.err
-    assert "regexp" in done.err
+    assert "span_term" in done.err
 
 
 def test_a_data_directory_in_use(data: Path, log: Path) -> None:
