@@ -59,7 +59,7 @@ class Kafka(Server):
             return
         shutil.rmtree(data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode("ascii").rstrip("=")
-        formatting = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", str(self._settings)]
+        formatting = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", str(self._settings)]
         if not run([*self._java("128m"), *formatting, *self.users()], self.log):
             raise self.failed("formatting its data directory")
 

@@ -89,7 +89,7 @@ def test_every_line_arrives_once_and_a_second_run_sends_nothing(tmp_path: Path, 
     assert [source["name"] for source in heartbeat["sources"]] == ["shop"]
     (shop,) = heartbeat["sources"]
     assert (shop["streams"], shop["lag_bytes"], shop["worst"], shop["troubles"]) == (1, 0, [], [])
-    assert shop["last_read"] is not None
+    assert (shop["state"], shop["last_read"]) == ("finished", None)  # the second run has read nothing
     (described,) = description["sources"]
     assert (described["id"], described["configuration"]["paths"]) == (shop["id"], [str(tmp_path / "app.log")])
     assert description["host_facts"]["kernel"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -10,12 +11,15 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import pytest
 
+from logintel.bus.topics import set_up
+from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
+from logintel_collector.keeping import MODULES
 from logintel_collector.keeping.chore import Chore
 from logintel_collector.keeping.partitions import AHEAD, Partitions
 from logintel_collector.roles import runner
-from logintel_collector.roles.keeper_role import KeeperRole
+from logintel_collector.roles.keeper_role import KeeperRole, build
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.stores.postgres import connected, migrate
 from logintel_collector.stores.postgres_partitions import Partition, make_partitions, partitions
@@ -197,3 +201,18 @@ def test_without_tables_there_is_nothing_to_keep(database: str) -> None:
         asyncio.run(kept(database))
     refused = caught.value.subgroup(Refused)
     assert "run `logintel collector setup`" in str(refused and refused.exceptions)
+
+
+def test_a_run_that_ends_does_every_chore_once(kafka: str, database: str) -> None:
+    keys = {"bus": {"kafka": {"bootstrap_servers": [kafka]}}, "stores": {"postgres": {"dsn": database}}}
+
+    async def scenario() -> None:
+        async with tables(database):
+            await set_up(KafkaBusConfig(bootstrap_servers=(kafka,)))
+            role = build(CollectorConfig.model_validate({**keys, "installation": f"test-{secrets.token_hex(6)}"}))
+            await run_roles([role], asyncio.Event(), once=True)
+            assert role.trouble is None
+            assert role.progress.done >= sum(store == "postgres" for store in MODULES.values())
+            assert (role.summary()["made"], role.summary()["health_changed"]) == (AHEAD + 1, 0)
+
+    asyncio.run(scenario())

@@ -277,3 +277,11 @@ def test_what_an_older_agent_or_another_program_sends_does_no_harm() -> None:
     field.watch.hear("web01", "0", "agent", None, NOW)
     field.look()
     assert list(field.watch.findings().states) == []
+
+
+def test_an_agent_that_starts_again_does_not_make_the_last_event_forgotten() -> None:
+    field = Field()
+    field.live(MINUTE, read=1, last_event="2026-11-22T10:00:00.000000Z")
+    field.live(MINUTE)
+    (state,) = field.watch.findings().states
+    assert state.detail["last_event"] == "2026-11-22T10:00:00.000000Z"

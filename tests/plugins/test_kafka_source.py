@@ -224,7 +224,7 @@ def test_it_says_what_is_unread(upstream: Upstream) -> None:
     async def scenario() -> None:
         source = plugins.sources["kafka"](config, SourceContext(formats=plugins.formats))
         assert source.standing() is None
-        seen: list[Any] = []
+        seen: list[dict[int, int]] = []
         async with asyncio.timeout(120), aclosing(source.batches({})) as batches:
             while len(seen) < PARTITIONS or seen[-1] != {1500: 0}:
                 await anext(batches)

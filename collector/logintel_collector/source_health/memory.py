@@ -19,6 +19,7 @@ class Memory:
     lagging, failing          what the last whole window showed; "" nothing
     heard                     the newest heartbeat
     events, event_at          events read when it last spoke, and when that was
+    last_event, last_read     of the newest event, ISO 8601; an agent that starts does not know them
     gap, gaps, first          the longest time between two times that it spoke (fading), how often, and since when
     """
 
@@ -36,6 +37,8 @@ class Memory:
     heard: float = 0.0
     events: int = 0
     event_at: float = 0.0
+    last_event: str | None = None
+    last_read: str | None = None
     gap: float = 0.0
     gaps: int = 0
     first: float = 0.0

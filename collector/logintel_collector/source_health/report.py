@@ -102,7 +102,7 @@ class SourceReport:
         """What is kept of it for people, as JSON."""
         keys = (
             "events_read", "events_sent", "dead_letters", "failures", "streams", "lag_bytes", "lag_records",
-            "last_event", "last_read", "last_error", "worst", "troubles", "troubled", "version", "config_version",
+            "last_error", "worst", "troubles", "troubled", "version", "config_version",
         )  # fmt: skip
         return {**{key: getattr(self, key) for key in keys}, "workers": len(self.ats)}
 

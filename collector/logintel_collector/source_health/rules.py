@@ -132,6 +132,8 @@ def _degraded(report: SourceReport, memory: Memory, now: float, rules: Rules) ->
 def _learn(report: SourceReport, memory: Memory, rules: Rules) -> None:
     """How often the source speaks, by when its counts rise: the clock of its host does not matter."""
     at = report.at
+    memory.last_event = report.last_event or memory.last_event
+    memory.last_read = report.last_read or memory.last_read
     if not memory.heard:
         memory.first = memory.event_at = at
     elif at - memory.heard > rules.silent:

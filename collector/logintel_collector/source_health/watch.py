@@ -120,7 +120,12 @@ class Watch:
         for (source_id, host), report in self._reports.items():
             memory = self.memories[source_id, host]
             facts, described = about.get((source_id, host), ({}, {}))
-            detail = {**report.detail(), "expected_quiet": expected_quiet(report, memory, self.rules)}
+            detail = {
+                **report.detail(),
+                "last_event": memory.last_event,
+                "last_read": memory.last_read,
+                "expected_quiet": expected_quiet(report, memory, self.rules),
+            }
             yield State(
                 id=source_id,
                 host=host,
