@@ -77,6 +77,8 @@ def range_(leaves: Leaves, body: Body) -> Node:
         options.get("lt") is not None,
         zone,
     )
+    if limits.low is None and limits.high is None:
+        return _on(leaves, name, Exists)
     for limit in (limits.low, limits.high):
         if limit is not None:
             required_text(limit)

@@ -27,7 +27,7 @@ _DEFAULT: Final = [
         ("^", r"\^"),
         ("quoted", rf'"(?:[^"\\]|{_ESCAPED})*"'),
         ("term", rf"{_START}{_CHAR}*"),
-        ("fuzzy", r"~[0-9]*(?:\.[0-9]+)?"),
+        ("fuzzy", rf"~{_CHAR}*"),
         ("prefix", rf"{_START}{_CHAR}*\*"),
         ("wild", rf"(?:{_START}|[*?])(?:{_CHAR}|[*?])*"),
         ("regex", r"/(?:\\/|[^/])*/"),

@@ -6,15 +6,17 @@ default_operator AND says otherwise; `a OR b AND c` is `+b +c`.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.lexer import Token, scan, unescape
-from logintel_collector.query.nearness import MOST
 from logintel_collector.query.terms import Group, Occur, Part, Terms, TextOptions, node_of
 from logintel_collector.query.tree import Node, Nothing
 
 _DEPTH: Final = 100
+#: Of Java, as far as the grammar lets it through.
+_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?", re.ASCII)
 _TERMS: Final = frozenset({"term", "star", "prefix", "wild", "regex", "quoted", "bare", "[", "{"})
 
 
@@ -147,11 +149,10 @@ class _Parser:
         if token.kind == "regex":
             return self._terms.regexp(field, token.text[1:-1])
         if token.kind == "quoted":
-            slop = int(float(fuzzy.text[1:])) if fuzzy and len(fuzzy.text) > 1 else None
+            slop = _slop(fuzzy.text[1:]) if fuzzy else None
             return self._terms.phrase(field, unescape(token.text[1:-1]), slop)
         if fuzzy:
-            edits = min(int(float(fuzzy.text[1:])), MOST) if len(fuzzy.text) > 1 else None
-            return self._terms.fuzzy(field, unescape(token.text), edits)
+            return self._terms.fuzzy(field, unescape(token.text), _edits(fuzzy.text[1:]))
         if token.kind == "prefix":
             return self._terms.prefix(field, unescape(token.text[:-1]))
         if token.kind in ("star", "wild"):
@@ -169,3 +170,17 @@ class _Parser:
         if token.text == "*":
             return None
         return unescape(token.text[1:-1] if token.kind == "range_quoted" else token.text)
+
+
+def _slop(text: str) -> int | None:
+    """What stands behind the `~` of a phrase; None: no number, which counts as nothing."""
+    return int(float(text)) if _NUMBER.fullmatch(text) else None
+
+
+def _edits(text: str) -> int | None:
+    """What stands behind the `~` of a word; None: nothing. Raises ValueError."""
+    if not text:
+        return None
+    if not _NUMBER.fullmatch(text) or float(text) not in (0, 1, 2):
+        raise ValueError(f"~{text} is unknown: expected ~, ~0, ~1, ~2")
+    return int(float(text))
