@@ -6,14 +6,14 @@ import asyncio
 from abc import abstractmethod
 from typing import Final
 
-from logintel.bus.kafka_consumer import GroupConsumer, PartitionBatch
+from logintel.bus.kafka_consumer import GroupConsumer
 from logintel.config.shared import KafkaBusConfig
 from logintel_collector.roles.role import Role
 
 #: Records that are taken at once.
 STEP: Final = 4000
 #: Seconds that a read waits for records; so often a role looks whether it shall stop.
-_WAIT: Final = 0.5
+WAIT: Final = 0.5
 
 
 class GroupRole(Role):
@@ -36,12 +36,12 @@ class GroupRole(Role):
             await consumer.stop()
 
     @abstractmethod
-    async def prepare(self, consumer: GroupConsumer) -> None:
-        """Called before each read: `consumer.assigned` may have changed."""
+    async def work(self, consumer: GroupConsumer) -> bool:
+        """Read once, and go on with what was read; whether there was anything to do.
 
-    @abstractmethod
-    async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:
-        """Do the role's work on what was read, durably; say so to the group, and count it in `progress.done`."""
+        Do the role's work durably before saying so to the group, and count it in `progress.done`.
+        `consumer.assigned` may have changed since the last call.
+        """
 
     @abstractmethod
     async def release(self) -> None:
@@ -49,13 +49,10 @@ class GroupRole(Role):
 
     async def _step(self, consumer: GroupConsumer) -> None:
         async with self._turn:
-            await self.prepare(consumer)
             asked = self.progress.now()
-            batches = await consumer.read(STEP, _WAIT)
-            if batches:
-                await self.take(consumer, batches)
+            busy = await self.work(consumer)
         self.progress.trouble = None
-        if not batches:
+        if not busy:
             self.progress.saw(await consumer.lag(), asked)
 
     async def _on_revoked(self, _partitions: set[int]) -> None:

@@ -16,7 +16,7 @@ from logintel.config.version import config_version
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import RoleName
-from logintel_collector.roles.group_role import STEP, GroupRole
+from logintel_collector.roles.group_role import STEP, WAIT, GroupRole
 from logintel_collector.roles.processor_lane import Lane, Route, group_of
 from logintel_collector.roles.role import Role
 from logintel_collector.roles.transactions import Poisoned
@@ -77,8 +77,14 @@ class ProcessorRole(GroupRole):
         """See Role."""
         return {**super().summary(), "repeats": self.repeats, "dead_letters": self.dead_letters}
 
-    async def prepare(self, consumer: GroupConsumer) -> None:
+    async def work(self, consumer: GroupConsumer) -> bool:
         """See GroupRole."""
+        await self._prepare(consumer)
+        batches = await consumer.read(STEP, WAIT)
+        await _all(self._take(consumer, batch) for batch in batches if batch.partition in self._lanes)
+        return bool(batches)
+
+    async def _prepare(self, consumer: GroupConsumer) -> None:
         missing = consumer.assigned - self._lanes.keys()
         if missing:
             await _all(self._start(consumer, partition) for partition in sorted(missing))
@@ -86,10 +92,6 @@ class ProcessorRole(GroupRole):
             self._forgot = time.monotonic()
             for lane in self._lanes.values():
                 await lane.forget_idle()
-
-    async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:
-        """See GroupRole."""
-        await _all(self._take(consumer, batch) for batch in batches if batch.partition in self._lanes)
 
     async def release(self) -> None:
         """See GroupRole."""

@@ -1,9 +1,9 @@
 """Records for readers in bulk: whole batches as aiokafka's compiled reader makes them.
 
 aiokafka 0.14 takes each record through three Python calls and copies it into a ConsumerRecord, which takes longer than
-all else that reading does. Here its loop runs once for each batch: what a consumer skips (markers, aborted transactions,
-what compaction left out) and where it is stays the library's. Beside kafka_lz4 the only patch of a library, and only for
-consumers that ask for it.
+all else that reading does. Here its loop runs once for each batch: what a consumer skips (markers, aborted
+transactions, what compaction left out) and where it is stays the library's. Beside kafka_lz4 the only patch of a
+library, and only for consumers that ask for it.
 """
 
 from __future__ import annotations
@@ -96,10 +96,14 @@ def _in_bulk(self: Any, max_records: int | None = None) -> list[Any]:
 
 
 def _taken(fetched: Any, most: int | None) -> tuple[list[Any], bool]:
-    """At most `most` records of a PartitionRecords, whose `next_fetch_offset` is behind them; whether it is at its end."""
-    batches, taken = fetched._records, []  # noqa: SLF001
+    """At most `most` records of PartitionRecords, whose `next_fetch_offset` is then behind them; whether it ended."""
+    batches: _Batches = fetched._records  # noqa: SLF001
+    taken: list[Any] = []
     while most is None or len(taken) < most:
-        run, batches.rest = batches.rest or next(fetched, None), []
+        run: Any = batches.rest
+        if not run:
+            run = next(fetched, None)
+        batches.rest = []
         if run is None:
             return taken, True
         taken += run
