@@ -26,7 +26,7 @@ def fill(batch: Any, messages: Iterable[Message]) -> int:
 
 
 def batches(create: Callable[[], Any], messages: Iterable[Message]) -> Iterator[Any]:
-    """BatchBuilders, each made by `create`, that hold the messages; each is handed over when it is full, as `fill` does.
+    """BatchBuilders, each made by `create`, that hold the messages; each is yielded when it is full.
 
     A message is asked for when those before it are in. One that is longer than a batch has one of its own.
     """
