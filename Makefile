@@ -9,7 +9,7 @@ SAMPLES ?= ../shared/samples
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test lint corpus test-host faults bench bench-collector bench-whole bench-memory lock clean
+.PHONY: help run test lint corpus test-host faults bench bench-collector bench-whole bench-embedded bench-memory lock clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -46,6 +46,9 @@ bench-collector: $(INSTALLED) ## The collector's cost per event by role, beside 
 
 bench-whole: $(INSTALLED) ## The collector in one process and in two, beside bare bulk and COPY. ARGS="--events 100000 --rounds 3"
 	@$(BIN)/python bench/whole.py $(ARGS)
+
+bench-embedded: $(INSTALLED) ## logintel run, from files into SQLite. ARGS="--size 0.1 --rounds 3"
+	@$(BIN)/python bench/embedded.py $(ARGS)
 
 bench-memory: $(INSTALLED) ## Whether the collector's memory grows while stores go away and come back. ARGS="--minutes 60 --rate 1000"
 	@$(BIN)/python bench/memory.py $(ARGS)
