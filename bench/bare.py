@@ -10,6 +10,7 @@ import gc
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from io import BytesIO
 from typing import Final
 
 import httpx
@@ -71,5 +72,5 @@ async def copy(installation: Installation, documents: Sequence[Consumed]) -> flo
         gc.freeze()
         started = time.monotonic()
         for lines in steps:
-            await connection.copy_to_table("log_entries", source=lines, columns=COLUMNS)
+            await connection.copy_to_table("log_entries", source=BytesIO(lines), columns=COLUMNS)
         return time.monotonic() - started
