@@ -11,6 +11,7 @@ from bus_topic import config, records, refuse_none, topic, until
 from logintel.bus.kafka_consumer import Consumed
 from logintel.bus.kafka_groups import commit_start
 from logintel.bus.kafka_producer import KafkaProducer
+from logintel.bus.topics import LEDGER
 from logintel_collector.roles.group_role import STEP
 from logintel_collector.roles.store_role import StoreRole
 
@@ -23,7 +24,7 @@ class Shelf(StoreRole[list[int]]):
     name = "recorder"
 
     def __init__(self, kafka: str, topic: str, group: str) -> None:
-        super().__init__(config(kafka), topic, group)
+        super().__init__(config(kafka), topic, group, LEDGER.name)
         self.opened = asyncio.Event()
         self.stored: list[int] = []
         self.ready = 0

@@ -13,11 +13,11 @@ import structlog
 
 from logintel.bus import topics
 from logintel.bus.kafka_consumer import Consumed
+from logintel.config.version import config_version
 from logintel.dead_letter import DeadLetter
 from logintel_collector.config import CollectorConfig
-from logintel_collector.processor import stamp
 from logintel_collector.roles import RoleName
-from logintel_collector.roles.dead_letters import DeadLetterSender
+from logintel_collector.roles.dead_letters import DeadLetterSender, LetterWriter
 from logintel_collector.roles.messages import log_id_of, placed
 from logintel_collector.roles.role import Role
 from logintel_collector.roles.store_role import StoreRole
@@ -55,11 +55,16 @@ class RecorderRole(StoreRole[Step]):
     name: RoleName = "recorder"
 
     def __init__(
-        self, config: CollectorConfig, topic: str = topics.PROCESSING.name, dead_letters: str = topics.DEAD_LETTERS.name
+        self,
+        config: CollectorConfig,
+        topic: str = topics.PROCESSING.name,
+        dead_letters: str = topics.DEAD_LETTERS.name,
+        ledger: str = topics.LEDGER.name,
     ) -> None:
         """Raises Refused."""
         assert config.bus.kafka is not None
-        super().__init__(config.bus.kafka, topic, f"{config.installation}-recorder")
+        super().__init__(config.bus.kafka, topic, f"{config.installation}-recorder", ledger)
+        self._letter = LetterWriter("recorder", config_version(config))
         self.dead_letters = 0
         self._postgres = postgres.required(config, self.name)
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
@@ -94,7 +99,7 @@ class RecorderRole(StoreRole[Step]):
             try:
                 row, source = row_of(record.value or b"")
             except ValueError as error:
-                made.letters.append(self._letter((partition, record), "undecodable", str(error)))
+                made.letters.append(self._refused((partition, record), "undecodable", str(error)))
                 continue
             add_row(row)
             add_place((partition, record))
@@ -106,7 +111,7 @@ class RecorderRole(StoreRole[Step]):
         assert self._connection is not None
         await self._make_partitions(made.partitions())
         refusals = await store(self._connection, made.rows, made.sources)
-        letters = made.letters + [self._letter(made.places[one.place], "refused", one.error) for one in refusals]
+        letters = made.letters + [self._refused(made.places[one.place], "refused", one.error) for one in refusals]
         await self._letters.send(letters)
         self._count(letters)
 
@@ -125,11 +130,9 @@ class RecorderRole(StoreRole[Step]):
         if made:
             _log.info("partitions_made", tables=[partition.name for partition in made])
 
-    def _letter(self, place: Place, reason: str, error: str) -> DeadLetter:
+    def _refused(self, place: Place, reason: str, error: str) -> DeadLetter:
         partition, record = place
-        log_id = log_id_of(record, self.topic, partition)
-        original, created_at = record.value or b"", stamp(datetime.now(UTC))
-        return DeadLetter(log_id, "recorder", reason, error, 1, original, "", created_at)
+        return self._letter.of(record, log_id_of(record, self.topic, partition), reason, error)
 
     def _count(self, letters: Sequence[DeadLetter]) -> None:
         self.dead_letters += len(letters)

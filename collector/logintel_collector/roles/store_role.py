@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
-from logintel_collector.roles.group_role import STEP, WAIT, GroupRole
+from logintel_collector.roles.group_role import GroupRole
 
 #: Records that are made ready at once; between two of these, what goes to the store goes on.
 _PART: Final = 250
@@ -41,16 +41,21 @@ class StoreRole(GroupRole, Generic[_Made]):
     async def store(self, made: _Made) -> None:
         """Store it durably, also what is a dead letter, and count what became of it."""
 
+    async def prepare(self, consumer: GroupConsumer) -> None:
+        """See GroupRole: there is nothing to hold between two reads."""
+
     async def work(self, consumer: GroupConsumer) -> bool:
         """See GroupRole."""
         ready, self._ready = self._ready, None
         async with asyncio.TaskGroup() as group:
             if ready is not None:
                 group.create_task(self._store(consumer, ready))
-            batches = await consumer.read(STEP, WAIT)
-            if batches:
-                self._ready = _Ready(batches, await self._made(batches))
-        return ready is not None or bool(batches)
+            found = await super().work(consumer)
+        return found or ready is not None
+
+    async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:  # noqa: ARG002 - GroupRole's
+        """See GroupRole: it is made ready, and stored while the next is."""
+        self._ready = _Ready(batches, await self._made(batches))
 
     async def release(self) -> None:
         """See GroupRole: what is not committed the next owner stores again, under the same ids."""
