@@ -10,7 +10,7 @@ ELASTICSEARCH_TESTS := $(addprefix tests/collector/test_,store_elasticsearch.py 
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test test-elasticsearch8 lint corpus test-host faults bench bench-collector lock clean
+.PHONY: help run test test-elasticsearch8 lint corpus test-host faults bench bench-collector bench-whole bench-embedded bench-memory lock clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,6 +47,15 @@ bench: $(INSTALLED) ## The agent's cost per event, file to Kafka, beside rsyslog
 
 bench-collector: $(INSTALLED) ## The collector's cost per event by role, beside a bare bulk and a bare COPY. ARGS="--events 100000 --rounds 3"
 	@$(BIN)/python bench/collector.py $(ARGS)
+
+bench-whole: $(INSTALLED) ## The collector in one process and in two, beside bare bulk and COPY. ARGS="--events 100000 --rounds 3"
+	@$(BIN)/python bench/whole.py $(ARGS)
+
+bench-embedded: $(INSTALLED) ## logintel run, from files into SQLite. ARGS="--size 0.1 --rounds 3"
+	@$(BIN)/python bench/embedded.py $(ARGS)
+
+bench-memory: $(INSTALLED) ## Whether the collector's memory grows while stores go away and come back. ARGS="--minutes 60 --rate 1000"
+	@$(BIN)/python bench/memory.py $(ARGS)
 
 lock: ## Pin what setup.cfg asks for, with hashes, into requirements.txt (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra dev setup.cfg -o requirements.txt

@@ -69,7 +69,7 @@ def main() -> int:
         devstack(args.dir, ["kafka", "elasticsearch", "postgres"]) as addresses,
         tempfile.TemporaryDirectory(prefix="logintel-bench-") as scratch,
     ):
-        sources, events = _sources(Path(scratch), args.events)
+        sources, events = sources_of(Path(scratch), args.events)
         rounds = []
         for number in range(args.rounds):
             rounds.append(asyncio.run(_round(Installation(Path(scratch), addresses), sources, events)))
@@ -78,7 +78,7 @@ def main() -> int:
     return 1 if any(one.wrong for one in rounds) else 0
 
 
-def _sources(scratch: Path, events: int) -> tuple[list[dict[str, Any]], int]:
+def sources_of(scratch: Path, events: int) -> tuple[list[dict[str, Any]], int]:
     """Configurations of the sources, and how many events they have."""
     found, total = [], 0
     for workload in WORKLOADS:

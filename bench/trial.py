@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,6 +71,16 @@ class Installation:
         cost, printed = Run(self._scratch / f"{role}.cost", words, self._scratch / f"{role}.log").finish()
         return cost, orjson.loads(printed)["roles"][role]
 
+    def agent_words(self) -> list[str]:
+        """The command of an agent that runs until it is stopped."""
+        data = str(self._scratch / f"{self.name}-agent")
+        return [*COMMAND, "agent", "run", "--config", str(self._config("agent")), "--data", data]
+
+    def collector_words(self, *roles: str) -> list[str]:
+        """The command of a collector that runs until it is stopped; without `roles` all of them."""
+        named = ["--roles", ",".join(roles)] if roles else []
+        return [*COMMAND, "collector", "run", "--config", str(self._config("collector")), *named]
+
     async def documents(self, pattern: str) -> int:
         """How many there are in the indices whose names, behind the prefix, match."""
         async with httpx.AsyncClient(base_url=self.elasticsearch, timeout=_TIMEOUT) as client:
@@ -111,3 +121,14 @@ class Installation:
     @staticmethod
     def _dsn(server: str, database: str) -> str:
         return f"{server.rpartition('/')[0]}/{database}"
+
+
+@contextmanager
+def running(words: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is stopped at the end."""
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -34,7 +34,7 @@ from logintel_collector.roles.processor_lane import Lane, Route
 from logintel_collector.stores import elasticsearch, postgres
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating
-from logintel_collector.stores.postgres_documents import LOG_ID, TIMESTAMP, Row, row_of
+from logintel_collector.stores.postgres_documents import Row, row_of
 from logintel_collector.stores.postgres_entries import store
 from logintel_collector.stores.postgres_lease import Lease
 from logintel_collector.stores.postgres_partitions import make_partitions
@@ -107,7 +107,7 @@ class Transfer:
             rows, sources = [row for row, _ in made], {source for _, source in made}
             outcome = await writer.store([self._entry(row, body) for row, body in zip(rows, page, strict=True)])
             letters = [_letter("indexer", each.original, each.error) for each in outcome.refused]
-            days = {row[TIMESTAMP].date() for row in rows if self._day(row) != OUTLIERS}
+            days = {date.fromisoformat(row.timestamp[:10]) for row in rows if self._day(row) != OUTLIERS}
             await make_partitions(self.connection, days, datetime.now(UTC).date())
             refusals = await store(self.connection, rows, sources)
             letters += [_letter("recorder", page[each.place], each.error) for each in refusals]
@@ -143,12 +143,12 @@ class Transfer:
             await answer
 
     def _entry(self, row: Row, body: bytes) -> Entry:
-        action = b'%s%s"}}' % (creating(self.client.prefix, self._day(row)), row[LOG_ID].encode())
+        action = b'%s%s"}}' % (creating(self.client.prefix, self._day(row)), row.log_id.encode())
         return Entry(action, body, body)
 
     def _day(self, row: Row) -> str:
         first, last = self.days
-        day = row[TIMESTAMP].isoformat()[:10]
+        day = row.timestamp[:10]
         return day.replace("-", ".") if first <= day <= last else OUTLIERS
 
 

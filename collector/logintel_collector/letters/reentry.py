@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final, TypeAlias
 
 import orjson
@@ -23,7 +23,7 @@ from logintel_collector.processor import AcceptedRange
 from logintel_collector.stores import elasticsearch, postgres
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, is_id
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating
-from logintel_collector.stores.postgres_documents import TIMESTAMP, row_of
+from logintel_collector.stores.postgres_documents import row_of
 from logintel_collector.stores.postgres_entries import store
 from logintel_collector.stores.postgres_partitions import make_partitions
 
@@ -104,7 +104,7 @@ class Reentry:
             places.append(each)
         try:
             async with postgres.connected(config, "deadletters") as connection:
-                days = {row[TIMESTAMP].date() for row in rows if _is_accepted(row[TIMESTAMP])}
+                days = {date.fromisoformat(row.timestamp[:10]) for row in rows if _is_accepted(row.timestamp[:10])}
                 await make_partitions(connection, days, datetime.now(UTC).date())
                 refusals = await store(connection, rows, sources)
         except (TimeoutError, *postgres.ERRORS) as error:
@@ -137,6 +137,6 @@ def _day(document: dict[str, Json]) -> str:
     return day.replace("-", ".") if first <= day <= last else OUTLIERS
 
 
-def _is_accepted(moment: datetime) -> bool:
+def _is_accepted(day: str) -> bool:
     first, last = AcceptedRange().days(datetime.now(UTC))
-    return first <= moment.date().isoformat() <= last
+    return first <= day <= last

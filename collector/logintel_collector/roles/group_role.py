@@ -54,15 +54,20 @@ class GroupRole(Role):
     async def release(self) -> None:
         """Let go of every partition; when this returns, others may read them."""
 
+    async def work(self, consumer: GroupConsumer) -> bool:
+        """One step; whether there was anything to do."""
+        await self.prepare(consumer)
+        batches = await consumer.read(STEP, _WAIT)
+        if batches:
+            await self.take(consumer, batches)
+        return bool(batches)
+
     async def _step(self, consumer: GroupConsumer) -> None:
         async with self._turn:
-            await self.prepare(consumer)
             asked = self.progress.now()
-            batches = await consumer.read(STEP, _WAIT)
-            if batches:
-                await self.take(consumer, batches)
+            busy = await self.work(consumer)
         self.progress.trouble = None
-        if not batches:
+        if not busy:
             await self.saw(consumer, asked)
 
     async def saw(self, consumer: GroupConsumer, asked: float) -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
 import structlog
 
 from logintel.bus import topics
-from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.bus.kafka_consumer import Consumed
 from logintel.config.version import config_version
 from logintel.dead_letter import DeadLetter
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.dead_letters import DeadLetterSender, LetterWriter
-from logintel_collector.roles.group_role import GroupRole
-from logintel_collector.roles.messages import DAY, LOG_ID, header, log_id_of
+from logintel_collector.roles.messages import log_id_of, placed
 from logintel_collector.roles.role import Role
+from logintel_collector.roles.store_role import StoreRole
 from logintel_collector.stores.elasticsearch import connected
 from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome, Pace, is_id
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating, is_set_up
@@ -32,7 +33,15 @@ _new: Final = tuple.__new__
 _log = structlog.get_logger(__name__)
 
 
-class IndexerRole(GroupRole):
+@dataclass(slots=True)
+class Step:
+    """What can be sent, and the letters of what cannot."""
+
+    entries: list[Entry] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
+class IndexerRole(StoreRole[Step]):
     """`stored` documents are new, `repeats` were there, `dead_letters` are not stored at all.
 
     `mended` have fields in `overflow`, `overflowed` of them because their index has all the fields that it may have.
@@ -54,6 +63,7 @@ class IndexerRole(GroupRole):
         self._letter = LetterWriter("indexer", config_version(config))
         self._elasticsearch = config.stores.elasticsearch
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
+        self._actions = _Actions(config.stores.elasticsearch.prefix)
         self._writer: BulkWriter | None = None
         self._pace = Pace()
         self.stored = self.repeats = self.mended = self.overflowed = self.dead_letters = 0
@@ -74,44 +84,35 @@ class IndexerRole(GroupRole):
             finally:
                 await self._letters.close()
 
-    async def prepare(self, consumer: GroupConsumer) -> None:
-        """See GroupRole: there is nothing to hold between two reads."""
+    def begin(self) -> Step:
+        """See StoreRole."""
+        return Step()
 
-    async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:
-        """See GroupRole."""
+    def add(self, made: Step, partition: int, records: Sequence[Consumed]) -> None:
+        """See StoreRole."""
+        actions, add, letters = self._actions, made.entries.append, made.letters
+        for record in records:
+            body, (log_id, day) = record.value, placed(record)
+            if body is None or not is_id(log_id):
+                error = "expected a value and a header log_id of 1 to 512 printable ASCII characters"
+                made_up = log_id_of(record, self.topic, partition)
+                letters.append(self._letter.of(record, made_up, "unidentified", error))
+            elif b"\n" in body and (body := _one_line(body)) is None:
+                letters.append(self._letter.of(record, log_id.decode(), "undecodable", "the value is not JSON"))
+            else:
+                action = b'%s%s"}}' % (actions[day], log_id)
+                add(_new(Entry, (action, body, record, 0)))
+
+    async def store(self, made: Step) -> None:
+        """See StoreRole."""
         assert self._writer is not None
-        entries, letters = self._entries(batches)
-        outcome = await self._writer.store(entries)
-        letters += [
-            self._letter.of(one.original, _log_id(one.original).decode(), one.reason, one.error, one.attempts)
+        outcome = await self._writer.store(made.entries)
+        letters = made.letters + [
+            self._letter.of(one.original, placed(one.original)[0].decode(), one.reason, one.error, one.attempts)
             for one in outcome.refused
         ]
         await self._letters.send(letters)
-        await consumer.commit({batch.partition: batch.records[-1].offset + 1 for batch in batches})
         self._count(outcome, letters)
-        self.progress.done += sum(len(batch.records) for batch in batches)
-
-    async def release(self) -> None:
-        """See GroupRole: what is not committed the next owner stores again, under the same ids."""
-
-    def _entries(self, batches: Iterable[PartitionBatch]) -> tuple[list[Entry], list[DeadLetter]]:
-        """What can be sent, and the letters of what cannot."""
-        entries: list[Entry] = []
-        letters: list[DeadLetter] = []
-        actions, add = _Actions(self._elasticsearch.prefix), entries.append
-        for batch in batches:
-            for record in batch.records:
-                body, log_id = record.value, header(record, LOG_ID, "log_id")
-                if body is None or not is_id(log_id):
-                    error = "expected a value and a header log_id of 1 to 512 printable ASCII characters"
-                    made_up = log_id_of(record, self.topic, batch.partition)
-                    letters.append(self._letter.of(record, made_up, "unidentified", error))
-                elif b"\n" in body and (body := _one_line(body)) is None:
-                    letters.append(self._letter.of(record, log_id.decode(), "undecodable", "the value is not JSON"))
-                else:
-                    action = b'%s%s"}}' % (actions[header(record, DAY, "day")], log_id)
-                    add(_new(Entry, (action, body, record, 0)))
-        return entries, letters
 
     def _waits(self, reason: str) -> None:
         self.progress.trouble = reason
@@ -142,10 +143,6 @@ class _Actions(dict[bytes, bytes]):
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
     return IndexerRole(config)
-
-
-def _log_id(record: Consumed) -> bytes:
-    return header(record, LOG_ID, "log_id")
 
 
 def _one_line(body: bytes) -> bytes | None:

@@ -26,8 +26,7 @@ from logintel.identity import STREAM_ID_BYTES, named_id, seq_of
 from logintel_collector.document import Document
 
 _SCHEMA: Final = ("schema", b"1")
-#: Places of the headers of a message of log-processing, and how many there are but for a replay.
-LOG_ID, DAY = 0, 1
+#: How many headers a message of log-processing has, but for a replay; log_id and day are the first.
 HEADERS: Final = 4
 _SEQ_BYTES: Final = len(seq_of(0))
 #: Without the class's own constructor, which takes as long as all else that a record needs here.
@@ -58,14 +57,15 @@ def is_replay(read: Consumed) -> bool:
     return any(name == kafka_replay.HEADER for name, _ in read.headers)
 
 
-def header(read: Consumed, place: int, name: str) -> bytes:
-    """The header of that name, at `place` where a message is ours; empty where there is none."""
+def placed(read: Consumed) -> tuple[bytes, bytes]:
+    """The headers log_id and day of a message of log-processing; empty where there are none."""
     headers = read.headers
-    if len(headers) > place:
-        found, value = headers[place]
-        if found == name:
-            return value
-    return dict(headers).get(name, b"")
+    if len(headers) >= HEADERS:
+        (first, log_id), (second, day) = headers[:2]
+        if first == "log_id" and second == "day":
+            return log_id, day
+    named = dict(headers)
+    return named.get("log_id", b""), named.get("day", b"")
 
 
 def log_id_of(read: Consumed, topic: str, partition: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final, TypeAlias
@@ -12,15 +12,15 @@ import asyncpg
 import structlog
 
 from logintel.bus import topics
-from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.bus.kafka_consumer import Consumed
 from logintel.config.version import config_version
 from logintel.dead_letter import DeadLetter
 from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.dead_letters import DeadLetterSender, LetterWriter
-from logintel_collector.roles.group_role import GroupRole
-from logintel_collector.roles.messages import DAY, header, log_id_of
+from logintel_collector.roles.messages import log_id_of, placed
 from logintel_collector.roles.role import Role
+from logintel_collector.roles.store_role import StoreRole
 from logintel_collector.stores import postgres
 from logintel_collector.stores.postgres_documents import Row, Source, row_of
 from logintel_collector.stores.postgres_entries import store
@@ -36,27 +36,20 @@ Place: TypeAlias = tuple[int, Consumed]
 
 @dataclass(slots=True)
 class Step:
-    """What was read at once: rows, the place of each, the sources that they name, and their headers `day`."""
+    """What was read at once: rows, the place of each, the sources that they name, their headers `day`; and letters."""
 
     rows: list[Row] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
     sources: set[Source] = field(default_factory=set)
     days: set[bytes] = field(default_factory=set)
-
-    def add(self, partition: int, record: Consumed) -> None:
-        """Raises ValueError: the record is no document."""
-        row, source = row_of(record.value or b"")
-        self.rows.append(row)
-        self.places.append((partition, record))
-        self.sources.add(source)
-        self.days.add(header(record, DAY, "day"))
+    letters: list[DeadLetter] = field(default_factory=list)
 
     def partitions(self) -> set[date]:
         """The days that have a partition: the processor has judged which are inside the accepted range."""
         return {day for day in map(_date, self.days) if day is not None}
 
 
-class RecorderRole(GroupRole):
+class RecorderRole(StoreRole[Step]):
     """`dead_letters`: how many documents of this run PostgreSQL did not take."""
 
     name: RoleName = "recorder"
@@ -94,33 +87,33 @@ class RecorderRole(GroupRole):
             finally:
                 await self._letters.close()
 
-    async def prepare(self, consumer: GroupConsumer) -> None:
-        """See GroupRole: there is nothing to hold between two reads."""
+    def begin(self) -> Step:
+        """See StoreRole."""
+        return Step()
 
-    async def take(self, consumer: GroupConsumer, batches: list[PartitionBatch]) -> None:
-        """See GroupRole."""
+    def add(self, made: Step, partition: int, records: Sequence[Consumed]) -> None:
+        """See StoreRole."""
+        add_row, add_place = made.rows.append, made.places.append
+        add_source, add_day = made.sources.add, made.days.add
+        for record in records:
+            try:
+                row, source = row_of(record.value or b"")
+            except ValueError as error:
+                made.letters.append(self._refused((partition, record), "undecodable", str(error)))
+                continue
+            add_row(row)
+            add_place((partition, record))
+            add_source(source)
+            add_day(placed(record)[1])
+
+    async def store(self, made: Step) -> None:
+        """See StoreRole."""
         assert self._connection is not None
-        step, letters = self._step_of(batches)
-        await self._make_partitions(step.partitions())
-        refusals = await store(self._connection, step.rows, step.sources)
-        letters += [self._refused(step.places[refusal.place], "refused", refusal.error) for refusal in refusals]
+        await self._make_partitions(made.partitions())
+        refusals = await store(self._connection, made.rows, made.sources)
+        letters = made.letters + [self._refused(made.places[one.place], "refused", one.error) for one in refusals]
         await self._letters.send(letters)
-        await consumer.commit({batch.partition: batch.records[-1].offset + 1 for batch in batches})
         self._count(letters)
-        self.progress.done += sum(len(batch.records) for batch in batches)
-
-    async def release(self) -> None:
-        """See GroupRole: what is not committed the next owner stores again, and finds it there."""
-
-    def _step_of(self, batches: Iterable[PartitionBatch]) -> tuple[Step, list[DeadLetter]]:
-        step, letters = Step(), []
-        for batch in batches:
-            for record in batch.records:
-                try:
-                    step.add(batch.partition, record)
-                except ValueError as error:
-                    letters.append(self._refused((batch.partition, record), "undecodable", str(error)))
-        return step, letters
 
     async def _make_partitions(self, days: set[date]) -> None:
         """Where they cannot be made now, the default partition takes the rows, and whoever makes them moves those."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 
 from logintel.bus import kafka_lz4
-from logintel.bus.kafka_batch import Message
+from logintel.bus.kafka_batch import Message, batches
 from logintel.bus.kafka_connection import client_arguments
 from logintel.bus.kafka_link import abandon
 from logintel.config.shared import KafkaBusConfig
@@ -85,7 +85,7 @@ class Transactions:
             await self._producer.begin_transaction()
             try:
                 for topic, partition, messages in parts:
-                    for batch in self._batches(messages):
+                    for batch in batches(self._producer.create_batch, messages):
                         answer = await self._producer.send_batch(batch, topic, partition=partition)
                         answers.append(answer)  # each at once, for when the next fails
                 await asyncio.gather(*answers)
@@ -109,17 +109,6 @@ class Transactions:
         waiter = self._producer._txn_manager._transaction_waiter  # noqa: SLF001
         if waiter is not None:
             waiter.add_done_callback(_looked_at)
-
-    def _batches(self, messages: Iterable[Message]) -> Iterator[Any]:
-        batch = None
-        for key, value, headers in messages:
-            if batch is None:
-                batch = self._producer.create_batch()
-            while batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
-                yield batch
-                batch = self._producer.create_batch()
-        if batch is not None:
-            yield batch
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:

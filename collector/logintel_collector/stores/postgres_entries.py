@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import asyncpg
 
-from logintel_collector.stores.postgres_documents import COLUMNS, Row, Source, storable
+from logintel_collector.stores.postgres_documents import COLUMNS, Row, Source, lines_of, storable
 
 _NAMES: Final = ", ".join(COLUMNS)
 _SAVE_SOURCES: Final = (
@@ -16,14 +17,14 @@ _SAVE_SOURCES: Final = (
 )
 _INCOMING: Final = "CREATE TEMPORARY TABLE incoming (LIKE log_entries) ON COMMIT DROP"
 _FROM_INCOMING: Final = f"INSERT INTO log_entries ({_NAMES}) SELECT {_NAMES} FROM incoming ON CONFLICT DO NOTHING"  # noqa: S608 - ours
-#: A row that is there already, or one that the table does not take; the last three are asyncpg's when it encodes one.
+#: Rows that are made ready and sent at once.
+_PART: Final = 250
+#: A row that is there already, or one that the table does not take; the last is Python's, of a lone surrogate.
 _REFUSED: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
-    TypeError,
-    ValueError,
-    OverflowError,
+    UnicodeEncodeError,
 )
 
 
@@ -44,7 +45,7 @@ async def store(connection: asyncpg.Connection, rows: Sequence[Row], sources: Co
     try:
         async with connection.transaction():
             await save_sources(connection, sources)
-            await connection.copy_records_to_table("log_entries", records=rows, columns=COLUMNS)
+            await copy(connection, "log_entries", rows)
     except _REFUSED:
         return await _bisected(connection, [storable(row) for row in rows], sources, 0)
     return []
@@ -58,7 +59,7 @@ async def _bisected(
         async with connection.transaction():
             await save_sources(connection, sources)
             await connection.execute(_INCOMING)
-            await connection.copy_records_to_table("incoming", records=rows, columns=COLUMNS)
+            await copy(connection, "incoming", rows)
             await connection.execute(_FROM_INCOMING)
     except _REFUSED as error:
         if len(rows) == 1:
@@ -67,6 +68,16 @@ async def _bisected(
         refused = await _bisected(connection, rows[:half], sources, first)
         return refused + await _bisected(connection, rows[half:], sources, first + half)
     return []
+
+
+async def copy(connection: asyncpg.Connection, table: str, rows: Sequence[Row]) -> None:
+    """COPY as text, which costs half of what asyncpg takes to encode each value. Raises what the server refuses."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        for first in range(0, len(rows), _PART):
+            yield lines_of(rows[first : first + _PART])
+
+    await connection.copy_to_table(table, source=parts(), columns=COLUMNS)
 
 
 async def save_sources(connection: asyncpg.Connection, sources: Iterable[Source]) -> None:
@@ -81,4 +92,5 @@ async def save_sources(connection: asyncpg.Connection, sources: Iterable[Source]
 def _reason(error: Exception) -> str:
     """The message up to where it may quote a value."""
     state = getattr(error, "sqlstate", None) or "client"
-    return f"{state} {type(error).__name__}: {str(error).splitlines()[0].partition(':')[0]}"[:300]
+    message = re.split(r"[:\"\n]", str(error), maxsplit=1)[0].strip()
+    return f"{state} {type(error).__name__}: {message}"[:300]
