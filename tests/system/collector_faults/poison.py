@@ -19,7 +19,7 @@ from logintel.identity import identify, named_id, seq_of, source_id
 MEGABYTE: Final = 1_000_000
 _DEEP: Final = 5000
 #: Bytes after which a text comes again, so that it fits on the bus; in base64, as a dead letter has it, it does not.
-_PERIOD: Final = 5501
+_PERIOD: Final = 6400
 #: A text that no compression of the bus makes much smaller.
 _NOISE: Final = random.Random(0).randbytes(45_000).hex()
 
@@ -78,6 +78,7 @@ ON_INGESTION: Final[dict[str, Spoiler]] = {
     "source_id of 40 kB": _with(source_id="s" * 40_000),
     "log_id empty": _with(log_id=""),
     "log_id of 600 characters": _with(log_id="i" * 600),
+    "log_id of 600 kB": _with(log_id="i" * 600_000),
     "log_id with quotes": _with(log_id='"}}\n{"delete":{}}'),
     "log_id with NUL": _with(log_id="a\0b"),
     "NUL in texts": lambda event: orjson.dumps(
