@@ -155,13 +155,15 @@ def _unexpected(log: str) -> int:
 
 def _play(senders: Senders, decks: Sequence[Deck], course: Course) -> None:
     """Senders against faults for the time of the course, then until all is sent. Raises what one of them raises."""
-    over = threading.Event()
+    over, broken = threading.Event(), threading.Event()
     with ThreadPoolExecutor(len(decks) + 1) as pool:
-        sending = pool.submit(senders.run, over)
+        sending = pool.submit(senders.run, over, broken)
         playing = [pool.submit(deck.play, over, course.pauses) for deck in decks]
         _until(lambda: any(one.done() for one in playing), course.seconds)
         over.set()
-        wait([*playing, sending])
+        wait(playing)
+        if any(one.exception() for one in playing):
+            broken.set()
     for one in (*playing, sending):
         one.result()
 

@@ -23,6 +23,8 @@ from logintel_devstack.ports import HOST
 #: Requests that wait for one of the few threads that write; a cluster under load answers 429 to those beyond.
 _QUEUE: Final = 6
 _PAGE: Final = 5000
+#: Seconds that a request of ours may take, on a machine that is busy.
+_PATIENCE: Final = 120.0
 
 
 class Busy(Elasticsearch):
@@ -108,13 +110,21 @@ class Index:
         return f"{self.prefix}engineering_logs-*"
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Past the proxy."""
+        """Past the proxy, as often as it takes: a cluster that is busy gives up what would change it."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            f"{self._server.address}{path}", data, {"Content-Type": "application/json"}, method=method
-        )
-        with urllib.request.urlopen(request, timeout=90) as answer:
-            return json.loads(answer.read())
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            request = urllib.request.Request(
+                f"{self._server.address}{path}", data, {"Content-Type": "application/json"}, method=method
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
+                    return json.loads(answer.read())
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise
+                self._history.note(f"elasticsearch: {method} {path}: {error}")
+                time.sleep(1)
 
     def _up(self) -> None:
         self._server.up()

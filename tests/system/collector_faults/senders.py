@@ -74,22 +74,31 @@ class Senders:
         self._samples = samples()
         self._began = datetime.now(UTC)
 
-    def run(self, stop: threading.Event) -> None:
-        """Send all, as evenly over the time as the cluster lets. Raises what a sender raises."""
-        asyncio.run(self._run(stop))
+    def run(self, over: threading.Event, broken: threading.Event) -> None:
+        """Send all, as evenly over the time as the cluster lets; at once when it is `over`, nothing more when `broken`.
 
-    async def _run(self, stop: threading.Event) -> None:
+        Raises what a sender raises.
+        """
+        asyncio.run(self._run(over, broken))
+
+    async def _run(self, over: threading.Event, broken: threading.Event) -> None:
         producer = KafkaProducer(self._kafka, _refuse)
         try:
             async with asyncio.TaskGroup() as group:
-                for writer in self._plan.writers:
-                    group.create_task(self._write(producer, writer, stop))
-                group.create_task(self._poison("poison", INGESTION.name, list(poison.ON_INGESTION)))
-                group.create_task(self._poison("stray", PROCESSING.name, list(poison.ON_PROCESSING)))
+                tasks = [group.create_task(self._write(producer, writer, over)) for writer in self._plan.writers]
+                tasks.append(group.create_task(self._poison("poison", INGESTION.name, list(poison.ON_INGESTION), over)))
+                tasks.append(
+                    group.create_task(self._poison("stray", PROCESSING.name, list(poison.ON_PROCESSING), over))
+                )
+                while not all(task.done() for task in tasks):
+                    await asyncio.sleep(0.2)
+                    if broken.is_set():
+                        for task in tasks:
+                            task.cancel()
         finally:
             await producer.close()
 
-    async def _write(self, producer: KafkaProducer, writer: str, stop: threading.Event) -> None:
+    async def _write(self, producer: KafkaProducer, writer: str, over: threading.Event) -> None:
         dice, loop = random.Random(f"{self._seed} {writer}"), asyncio.get_running_loop()
         stream = writer.encode().ljust(16, b"-")
         encoder = Encoder(Envelope(source_id("faults", writer, None), {"source": writer, "source_type": "custom"}))
@@ -104,7 +113,7 @@ class Senders:
                 if dice.randrange(100) < _REPEATED:
                     await (await producer.send(records))
                 sent = last
-            if not stop.is_set():
+            if not over.is_set():
                 await asyncio.sleep(dice.uniform(0, 0.1))
 
     def _records(self, encoder: Encoder, writer: str, stream: bytes, numbers: range) -> Iterator[Record]:
@@ -126,7 +135,7 @@ class Senders:
         back = timedelta(days=_DAYS * number / self._plan.events)
         return (self._began - back).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
-    async def _poison(self, writer: str, topic: str, kinds: list[str]) -> None:
+    async def _poison(self, writer: str, topic: str, kinds: list[str], over: threading.Event) -> None:
         """Each kind so often as the plan says, in a random order, evenly over the time."""
         dice = random.Random(f"{self._seed} {writer}")
         cards = kinds * self._plan.poisons
@@ -138,7 +147,8 @@ class Senders:
                 key, value, headers = make(kind, f"{writer}{number % 4}", number)
                 await foreign.send(key, value, headers)
                 self._history.wrote(f"{writer}{number % 4}", number, number, kind)
-                await asyncio.sleep(self._plan.seconds / len(cards) * dice.uniform(0, 1.6))
+                if not over.is_set():
+                    await asyncio.sleep(self._plan.seconds / len(cards) * dice.uniform(0, 1.6))
         finally:
             await foreign.close()
 
