@@ -200,9 +200,9 @@ class Index:
     def _red(self) -> None:
         """Indices that are opened while nothing may be allocated have no shards."""
         with self._history.fault("elasticsearch: red (shards unassigned)"):
+            self._ask("POST", f"/{self._indices}/_close")
             self._allocate("none")
             try:
-                self._ask("POST", f"/{self._indices}/_close")
                 self._ask("POST", f"/{self._indices}/_open?wait_for_active_shards=0")
                 self._last()
             finally:
