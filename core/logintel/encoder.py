@@ -9,7 +9,6 @@ import orjson
 
 from logintel.event import Envelope, Event, Json, TimestampOrigin
 
-
 #: Levels of lists and objects in an event's values, below what JSON's readers and writers take; deeper ones are left
 #: out, the text of the record has them.
 _DEEPEST: Final = 100
@@ -53,7 +52,8 @@ class Encoder:
         """`timestamp` and `origin` are the agent's verdict: the event's own stamp, or the fallback that was used.
 
         What a record says under a name that the agent uses itself is kept as `record_NAME`. Lone surrogates, which
-        JSON cannot carry, are written as `\\udXXX` text, and what is nested deeper than a hundred levels is left out. The event is not needed afterwards.
+        JSON cannot carry, are written as `\\udXXX` text, and what is nested deeper than a hundred levels is left
+        out. The event is not needed afterwards.
         """
         names, known, opening = self._known.get((event.format, origin)) or self._know(event.format, origin)
         metadata = event.metadata
