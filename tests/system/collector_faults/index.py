@@ -9,7 +9,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from faults.deck import Card, drawn
@@ -17,6 +17,7 @@ from faults.history import History
 from faults.proxy import Mode
 
 from collector_faults.http_proxy import HttpProxy
+from logintel.refused import Refused
 from logintel_devstack.elasticsearch import Elasticsearch
 from logintel_devstack.ports import HOST
 
@@ -127,7 +128,13 @@ class Index:
                 time.sleep(1)
 
     def _up(self) -> None:
-        self._server.up()
+        """However long it takes, on a machine that is busy with a run."""
+        for _ in range(3):
+            with suppress(Refused):
+                self._server.up()
+                break
+        else:
+            self._server.up()
         self.proxy.target = self._server.ports["client"]
 
     def _last(self) -> None:
