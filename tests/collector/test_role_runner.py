@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
+from asyncpg import InterfaceError
 
 from logintel.refused import Refused
 from logintel_collector.roles import RoleName, runner
@@ -54,6 +56,26 @@ def test_a_role_that_fails_is_started_again_while_the_others_work() -> None:
     assert failing.starts == 4
     assert failing.progress.trouble == "OSError: nobody there"
     assert working.progress.done >= 5
+
+
+@pytest.mark.parametrize(
+    ("role", "error", "told"),
+    [
+        (
+            "indexer",
+            KafkaConnectionError("Unable to bootstrap"),
+            "Kafka: KafkaConnectionError: Unable to bootstrap: is it",
+        ),
+        ("recorder", InterfaceError("connection is closed"), "PostgreSQL: InterfaceError: connection is closed: is it"),
+        ("alerter", ConnectionError("unexpected"), "PostgreSQL: ConnectionError: unexpected: is it running"),
+        ("recorder", TimeoutError(), "no answer in time: is a server of this role away"),
+    ],
+)
+def test_trouble_names_the_server_where_a_librarys_error_does_not(role: RoleName, error: Exception, told: str) -> None:
+    failing = Failing(1, lambda: error)
+    failing.name = role
+    asyncio.run(run_roles([failing], asyncio.Event(), once=True))
+    assert str(failing.progress.trouble).startswith(told)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -195,6 +195,24 @@ def test_what_was_aborted_is_passed_over_whatever_is_read_at_once(kafka: str) ->
         asyncio.run(run(at_once))
 
 
+def test_partitions_that_are_dealt_away_during_a_look_at_the_lag_do_not_count(kafka: str) -> None:
+    """It ended the role, whose new start had the group dealt anew once more."""
+
+    async def run() -> None:
+        async with topic(kafka) as name:
+            await transact(kafka, name, [(b"a", True)])
+            consumer = AssignedConsumer(config(kafka), name, {0: 0, 1: 0, 2: 0})
+            await consumer.start()
+            assert await consumer.lag() > 0
+            looking = asyncio.create_task(consumer.lag())
+            await asyncio.sleep(0)
+            consumer._running.assign([])
+            assert await looking == 0
+            await consumer.stop()
+
+    asyncio.run(run())
+
+
 async def transact(kafka: str, name: str, transactions: list[tuple[bytes, bool]]) -> None:
     """Three records for partition 1 in each transaction, which is committed or not."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=f"test-{secrets.token_hex(6)}")

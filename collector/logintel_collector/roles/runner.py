@@ -12,6 +12,7 @@ import structlog
 
 from logintel.config.problem import Misconfigured
 from logintel.refused import Refused
+from logintel_collector.roles import NEEDS, RoleName
 from logintel_collector.roles.role import Role
 
 #: Seconds between the starts of a role that fails: doubled from the first to the second number.
@@ -59,7 +60,7 @@ async def _kept_running(role: Role, stop: asyncio.Event, *, once: bool) -> None:
             # A dead server shows in many ways, and none may stop the other roles.
             if _for_a_person(error):
                 raise
-            trouble = _reason(error)
+            trouble = _reason(error, role.name)
         else:
             continue
         if role.progress.done > done:
@@ -88,10 +89,17 @@ def _for_a_person(error: Exception) -> bool:
     return isinstance(error, Refused | Misconfigured)
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, role: RoleName) -> str:
+    """In words that name the server, where the error does not: a library's error tells only what it did last."""
     if isinstance(error, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_reason(inner) for inner in error.exceptions))
+        return "; ".join(dict.fromkeys(_reason(inner, role) for inner in error.exceptions))
     if isinstance(error, TimeoutError) and not str(error):
-        return "no answer in time"
+        return "no answer in time: is a server of this role away, or overloaded?"
     name, text = type(error).__name__, str(error).partition("\n")[0]
-    return text if text.startswith(name) else f"{name}: {text}"
+    said = text if text.startswith(name) else f"{name}: {text}"
+    library = type(error).__module__.partition(".")[0]
+    if library == "aiokafka":
+        return f"Kafka: {said}: is it running and reachable?"
+    if library == "asyncpg" or (isinstance(error, OSError) and NEEDS.get(role) == "postgres"):
+        return f"PostgreSQL: {said}: is it running and reachable, and does it let us write?"
+    return said

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from logintel.bus import kafka_lz4, kafka_records
 from logintel.bus.kafka_connection import bounded, client_arguments
@@ -145,7 +146,8 @@ class GroupConsumer:
             places = consumer.assignment()
             if places:
                 for place, end in (await consumer.end_offsets(places)).items():
-                    total += max(0, end - await consumer.position(place))
+                    with suppress(IllegalStateError):  # dealt to somebody else meanwhile
+                        total += max(0, end - await consumer.position(place))
         return total
 
     def seek(self, partition: int, offset: int) -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -122,9 +123,10 @@ class Index:
                 with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
                     return json.loads(answer.read())
             except OSError as error:
+                said = error.read().decode()[:400] if isinstance(error, urllib.error.HTTPError) else ""
+                self._history.note(f"elasticsearch: {method} {path}: {error} {said}")
                 if time.monotonic() > deadline:
                     raise
-                self._history.note(f"elasticsearch: {method} {path}: {error}")
                 time.sleep(1)
 
     def _up(self) -> None:
@@ -198,7 +200,7 @@ class Index:
 
     def _closed(self) -> None:
         with self._history.fault("elasticsearch: indices closed"):
-            self._ask("POST", f"/{self._indices}/_close")
+            self._close()
             try:
                 self._last()
             finally:
@@ -207,13 +209,20 @@ class Index:
     def _red(self) -> None:
         """Indices that are opened while nothing may be allocated have no shards."""
         with self._history.fault("elasticsearch: red (shards unassigned)"):
-            self._ask("POST", f"/{self._indices}/_close")
+            self._close()
             self._allocate("none")
             try:
                 self._ask("POST", f"/{self._indices}/_open?wait_for_active_shards=0")
                 self._last()
             finally:
                 self._allocate(None)
+
+    def _close(self) -> None:
+        """Those that are healthy: one that was made just now may not have its shard yet, and would have all refused."""
+        health = self._ask("GET", f"/_cluster/health/{self._indices}?level=indices")["indices"]
+        healthy = ",".join(name for name, index in health.items() if index["status"] != "red")
+        if healthy:
+            self._ask("POST", f"/{healthy}/_close")
 
     def _allocate(self, what: str | None) -> None:
         self._ask("PUT", "/_cluster/settings", {"persistent": {"cluster.routing.allocation.enable": what}})
