@@ -92,7 +92,7 @@ def test_a_run_that_ends_gives_up_on_a_role_that_gets_nowhere(monkeypatch: pytes
     monkeypatch.setattr(runner, "PATIENCE", 0.1)
     with pytest.raises(ExceptionGroup) as caught:
         asyncio.run(run_roles([Failing(10**6, TimeoutError), Working()], asyncio.Event(), once=True))
-    assert str(caught.value.exceptions[0]) == "role indexer gets nowhere: no answer in time"
+    assert str(caught.value.exceptions[0]).startswith("role indexer gets nowhere: no answer in time")
 
 
 def test_a_stop_ends_every_role() -> None:

@@ -18,7 +18,7 @@ from faults.history import History
 from collector_faults import poison
 from collector_faults.marks import mark_of
 from logintel.bus import Record
-from logintel.bus.kafka_connection import bounded
+from logintel.bus.kafka_link import abandon
 from logintel.bus.kafka_producer import KafkaProducer
 from logintel.bus.topics import INGESTION, PROCESSING
 from logintel.config.shared import KafkaBusConfig
@@ -178,7 +178,7 @@ class _Foreign:
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await bounded(producer.stop())
+            await abandon(producer)
 
     async def _connect(self) -> AIOKafkaProducer:
         self._producer = AIOKafkaProducer(
