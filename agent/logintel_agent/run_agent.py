@@ -26,7 +26,7 @@ from logintel_agent.supervisor import Supervisor
 
 
 def run_agent(file: str, data: Path, *, once: bool, as_json: bool) -> int:
-    """Run until stopped or, with `once`, until all is read; 1 when something could not be read."""
+    """Run until stopped, or, with `once`, until all is read: then 1 when something could not be read."""
     load = partial(_loaded, file, data)
     loaded = load()
     logs.set_up("info", sys.stderr)
@@ -43,7 +43,7 @@ def run_agent(file: str, data: Path, *, once: bool, as_json: bool) -> int:
         sys.stdout.buffer.write(orjson.dumps(summary) + b"\n")
     elif once:
         print(f"{summary['events_sent']} events sent in {summary['seconds']} s")  # noqa: T201 - the command's output
-    return 1 if problems else 0
+    return 1 if once and problems else 0
 
 
 async def _work(load: Load, loaded: Loaded[AgentConfig], problems: list[str], *, once: bool) -> dict[str, Any]:

@@ -61,4 +61,7 @@ def watch(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _uncaught(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if context["message"].startswith("Unclosed "):  # as aiokafka says where a start that was given up left a connection
+        _log.info("closed_late", reason=context["message"], effect="none: the collector of garbage closed it")
+        return
     _log.error("uncaught_exception", reason=context["message"], exc_info=context.get("exception"))

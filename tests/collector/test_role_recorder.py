@@ -358,7 +358,7 @@ def test_a_recorder_that_is_killed_at_any_moment_costs_and_doubles_nothing(
 def test_a_role_whose_store_is_not_configured_names_the_key(tmp_path: Path) -> None:
     path = tmp_path / "collector.yaml"
     path.write_text(yaml.safe_dump({"bus": {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}}}))
-    done = finished("run", "--config", str(path), "--roles", "recorder,keeper")
+    done = finished("run", "--config", str(path), "--roles", "recorder,alerter")
     assert done.returncode == 2
-    for role in ("recorder", "keeper"):
+    for role in ("recorder", "alerter"):
         assert f"{path}: stores.postgres: is missing: role {role} needs it" in done.stderr

@@ -298,3 +298,40 @@ def test_a_file_that_is_excluded_later_is_left_where_it_is(log: Path, tmp_path: 
     assert reader.once() == []
     reader.settings["exclude"] = ()
     assert reader.once() == ["two"]
+
+
+def test_a_file_that_is_truncated_before_its_stream_goes_on_in_it(tmp_path: Path) -> None:
+    """Its head is known, since it was announced, but nothing of it was acknowledged: it is read again from its start,
+    and what stands there by then is another file's."""
+    first, second = tmp_path / "a.log", tmp_path / "b.log"
+    append(first, *numbers(0, 3))
+    append(second, *numbers(100, 200))
+    reader = Reader((str(tmp_path / "*.log*"),))
+    reader.interrupted(lambda _: False, lambda: None, until=lambda: len(reader.announced) >= 2)
+    reader.taken.clear()  # nothing of it was acknowledged
+    announced = dict(reader.announced)
+    reader.cursors = dict(announced)
+
+    def rotate() -> None:
+        shutil.copyfile(second, tmp_path / "b.log.1")
+        os.truncate(second, 0)
+        append(second, *numbers(200, 310))
+
+    reader.interrupted(lambda batch: bool(batch.events), rotate, until=lambda: len(reader.taken) >= 213)
+    assert sorted(reader.texts) == sorted(numbers(0, 3) + numbers(100, 310))
+    streams = {text: stream for stream, _, text in reader.taken}
+    assert streams["line 100 of the log"] in announced
+    assert streams["line 200 of the log"] not in announced
+    places = [(stream, place) for stream, place, _ in reader.taken]
+    assert len(set(places)) == len(places)
+
+
+def test_a_file_that_is_renamed_between_a_listing_and_a_look_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(tmp_path / "app.log", *numbers(0, 3))
+    listed = [str(tmp_path / name) for name in ("app.log", "app.log.1")]
+    monkeypatch.setattr("glob.iglob", lambda *_, **__: iter(listed))
+    reader = Reader((str(tmp_path / "app*"),))
+    assert reader.once() == numbers(0, 3)
+    assert not reader.problems

@@ -21,7 +21,6 @@ NEEDS: Final[dict[RoleName, str]] = {
     "recorder": "postgres",
     "alerter": "postgres",
     "notifier": "postgres",
-    "keeper": "postgres",
 }
 
 

@@ -1,90 +1,106 @@
-"""The keeper role: PostgreSQL's partitions made ahead of time, and dropped when all that they hold is old."""
+"""The keeper role: chores side by side, where one that fails keeps no other from being done."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+import importlib
+from collections.abc import Sequence
 from typing import Final
 
-import asyncpg
 import structlog
 
+from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
+from logintel_collector.keeping import MODULES
+from logintel_collector.keeping.chore import Chore
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.role import Role
-from logintel_collector.stores import postgres
-from logintel_collector.stores.postgres_partitions import delete_old, drop_old, make_partitions
+from logintel_collector.roles.runner import for_a_person, pauses, reason, rest
 
-#: Days from today on whose partitions are there before the first event needs them.
-AHEAD: Final = 3
-#: Seconds between two looks at the partitions, and at whether it shall stop.
-EVERY: Final = 600.0
-_WAIT: Final = 0.5
-#: Events of the last years have an index of their own day, so a longer retention is none (processor.AcceptedRange).
-_LONGEST: Final = 3653.0
+#: Seconds between two looks at how the chores get on.
+_LOOK_EVERY: Final = 0.2
 _log = structlog.get_logger(__name__)
 
 
 class KeeperRole(Role):
-    """Partitions `made` and `dropped` in this run, rows `deleted`. Any number of keepers may run: they take turns."""
+    """Any number of keepers may run. `done`: how often a chore was done."""
 
     name: RoleName = "keeper"
 
-    def __init__(self, config: CollectorConfig) -> None:
-        """Raises Refused."""
+    def __init__(self, chores: Sequence[Chore]) -> None:
         super().__init__()
-        self.made = self.dropped = self.deleted = 0
-        self._postgres = postgres.required(config, self.name)
-        self._retention = timedelta(days=min(config.stores.retention.days, _LONGEST))
+        self._chores = chores
+        self._done: set[str] = set()
+        self._begun: dict[str, float] = {}
 
     def summary(self) -> dict[str, int]:
         """See Role."""
-        return {**super().summary(), "made": self.made, "dropped": self.dropped, "deleted": self.deleted}
+        counts = super().summary()
+        for chore in self._chores:
+            counts |= chore.summary()
+        return counts
 
     async def run(self, stop: asyncio.Event) -> None:
-        """See Role. Raises Refused where nobody has set the tables up."""
-        async with postgres.connected(self._postgres, self.name) as connection:
-            await postgres.require_current(connection)
-            kept = None
+        """See Role. Raises Refused and Misconfigured, in a group."""
+        async with asyncio.TaskGroup() as group:
+            for chore in self._chores:
+                group.create_task(self._again_and_again(chore, stop))
             while not stop.is_set():
-                now = self.progress.now()
-                if kept is None or now - kept > EVERY:
-                    await self._keep(connection)
-                    kept = now
-                self.progress.saw(0, now)
-                self.progress.trouble = None
-                await self._rest(stop)
+                self._look()
+                await rest(stop, _LOOK_EVERY)
 
-    async def _keep(self, connection: asyncpg.Connection) -> None:
+    async def _again_and_again(self, chore: Chore, stop: asyncio.Event) -> None:
+        waits = pauses()
         try:
-            now = datetime.now(UTC)
-            await self._make(connection, now)
-            await self._drop(connection, now - self._retention)
-        except asyncpg.LockNotAvailableError:
-            _log.warning("partitions_not_kept", reason="log_entries is locked", effect="tried again later")
+            while not stop.is_set():
+                if await self._try(chore):
+                    waits = pauses()
+                    await rest(stop, chore.every)
+                else:
+                    await rest(stop, next(waits))
+        finally:
+            await chore.close()
+
+    async def _try(self, chore: Chore) -> bool:
+        self._begun[chore.name] = self.progress.now()
+        try:
+            await chore.keep()
+        except Exception as error:
+            # A dead server shows in many ways, and none may keep the other chores from being done.
+            if for_a_person(error):
+                raise
+            await chore.close()
+            self._failed(chore, reason(error))
+            return False
+        finally:
+            del self._begun[chore.name]
+        chore.trouble = None
+        self._done.add(chore.name)
         self.progress.done += 1
+        self._look()
+        return True
 
-    async def _make(self, connection: asyncpg.Connection, now: datetime) -> None:
-        days = [(now + timedelta(days=day)).date() for day in range(AHEAD + 1)]
-        if made := await make_partitions(connection, days, now.date()):
-            _log.info("partitions_made", tables=[partition.name for partition in made])
-            self.made += len(made)
+    def _failed(self, chore: Chore, trouble: str) -> None:
+        if trouble != chore.trouble:
+            _log.warning("chore_failed", chore=chore.name, reason=trouble, effect="tried again; the others go on")
+        chore.trouble = trouble
+        self.progress.tries += 1
+        self._look()
 
-    async def _drop(self, connection: asyncpg.Connection, before: datetime) -> None:
-        if dropped := await drop_old(connection, before):
-            _log.info("partitions_dropped", tables=[partition.name for partition in dropped])
-            self.dropped += len(dropped)
-        if deleted := await delete_old(connection, before):
-            _log.info("rows_deleted", table="log_entries_default", rows=deleted)
-            self.deleted += deleted
-
-    async def _rest(self, stop: asyncio.Event) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_WAIT):
-                await stop.wait()
+    def _look(self) -> None:
+        """It has caught up when each chore was done once, and gets on while none takes longer than it may."""
+        now = self.progress.now()
+        self.progress.trouble = "; ".join(chore.trouble for chore in self._chores if chore.trouble) or None
+        hanging = any(
+            now - self._begun[chore.name] > chore.patience for chore in self._chores if chore.name in self._begun
+        )
+        if not hanging:
+            self.progress.saw(len(self._chores) - len(self._done), now)
 
 
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
-    return KeeperRole(config)
+    wanted = [module for module, store in MODULES.items() if getattr(config.stores, store) is not None]
+    if not wanted:
+        raise Refused("role keeper has nothing to keep: add stores.postgres or stores.elasticsearch, or leave it out")
+    return KeeperRole([importlib.import_module(module).build(config) for module in wanted])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from logintel.config.problem import Misconfigured
 from logintel.refused import Refused
-from logintel_collector.roles import NEEDS, RoleName
 from logintel_collector.roles.role import Role
 
 #: Seconds between the starts of a role that fails: doubled from the first to the second number.
@@ -22,6 +22,8 @@ PATIENCE: Final = 60.0
 #: Seconds that roles have to end after a stop; what they have not finished by then the next run does again.
 STOP_DEADLINE: Final = 20.0
 _LOOK_EVERY: Final = 0.05
+#: The library whose error it is → whom it talks with.
+_SERVERS: Final = {"aiokafka": "Kafka", "asyncpg": "PostgreSQL"}
 _log = structlog.get_logger(__name__)
 
 
@@ -32,7 +34,7 @@ async def run_roles(roles: Sequence[Role], stop: asyncio.Event, *, once: bool = 
     Refused and Misconfigured, alone or in a group; with `once` also when a role gets nowhere for PATIENCE seconds.
     """
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_kept_running(role, stop, once=once)) for role in roles]
+        tasks = [group.create_task(_kept_running(role, stop)) for role in roles]
         if once:
             await _until_caught_up(roles, stop)
             stop.set()
@@ -43,63 +45,82 @@ async def run_roles(roles: Sequence[Role], stop: asyncio.Event, *, once: bool = 
             task.cancel()
 
 
-async def _until_caught_up(roles: Sequence[Role], stop: asyncio.Event) -> None:
-    for role in roles:
-        since = role.progress.now()
-        while not (stop.is_set() or role.progress.caught_up_since(since)):
-            await _rest(stop, _LOOK_EVERY)
-
-
-async def _kept_running(role: Role, stop: asyncio.Event, *, once: bool) -> None:
-    pause, failing_since = PAUSE[0], None
-    while not stop.is_set():
-        done, started = role.progress.done, role.progress.now()
-        try:
-            await role.run(stop)
-        except Exception as error:
-            # A dead server shows in many ways, and none may stop the other roles.
-            if _for_a_person(error):
-                raise
-            trouble = _reason(error, role.name)
-        else:
-            continue
-        if role.progress.done > done:
-            pause, failing_since = PAUSE[0], None
-        failing_since = started if failing_since is None else failing_since
-        if once and role.progress.now() - failing_since > PATIENCE:
-            raise Refused(f"role {role.name} gets nowhere: {trouble}")
-        if trouble != role.progress.trouble:
-            _log.warning("role_failed", role=role.name, reason=trouble, effect="starts again; nothing is lost")
-        role.progress.trouble = trouble
-        role.progress.tries += 1
-        await _rest(stop, pause * random.uniform(0.5, 1))  # noqa: S311 - only jitter
+def pauses() -> Iterator[float]:
+    """Seconds to wait after each try in a row that failed, with jitter."""
+    pause = PAUSE[0]
+    while True:
+        yield pause * random.uniform(0.5, 1)  # noqa: S311 - only jitter
         pause = min(2 * pause, PAUSE[1])
 
 
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
+async def rest(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but no longer than to a stop."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
 
 
-def _for_a_person(error: Exception) -> bool:
+def for_a_person(error: Exception) -> bool:
     """Whether no further try can help."""
     if isinstance(error, ExceptionGroup):
-        return any(map(_for_a_person, error.exceptions))
+        return any(map(for_a_person, error.exceptions))
     return isinstance(error, Refused | Misconfigured)
 
 
-def _reason(error: BaseException, role: RoleName) -> str:
-    """In words that name the server, where the error does not: a library's error tells only what it did last."""
+def reason(error: BaseException) -> str:
+    """The error in a line that names the server, which a library's error does not."""
     if isinstance(error, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_reason(inner, role) for inner in error.exceptions))
+        return "; ".join(dict.fromkeys(reason(inner) for inner in error.exceptions))
     if isinstance(error, TimeoutError) and not str(error):
-        return "no answer in time: is a server of this role away, or overloaded?"
+        return "no answer in time: is a server away, or overloaded?"
     name, text = type(error).__name__, str(error).partition("\n")[0]
     said = text if text.startswith(name) else f"{name}: {text}"
-    library = type(error).__module__.partition(".")[0]
-    if library == "aiokafka":
-        return f"Kafka: {said}: is it running and reachable?"
-    if library == "asyncpg" or (isinstance(error, OSError) and NEEDS.get(role) == "postgres"):
-        return f"PostgreSQL: {said}: is it running and reachable, and does it let us write?"
-    return said
+    server = _SERVERS.get(type(error).__module__.partition(".")[0])
+    return f"{server}: {said}: is it running and reachable?" if server else said
+
+
+async def _until_caught_up(roles: Sequence[Role], stop: asyncio.Event) -> None:
+    for role in roles:
+        since = role.progress.now()
+        got_on = _Patience()
+        while not (stop.is_set() or role.progress.caught_up_since(since)):
+            got_on.look(role)
+            await rest(stop, _LOOK_EVERY)
+
+
+@dataclass(slots=True)
+class _Patience:
+    """Of a run that ends, with a role that it waits for."""
+
+    _done: int = -1
+    _since: float = 0.0
+
+    def look(self, role: Role) -> None:
+        """Raises Refused when the role is in trouble and has got nowhere for PATIENCE seconds."""
+        progress = role.progress
+        if progress.trouble is None or progress.done != self._done:
+            self._done, self._since = progress.done, progress.now()
+        elif progress.now() - self._since > PATIENCE:
+            raise Refused(f"role {role.name} gets nowhere: {progress.trouble}")
+
+
+async def _kept_running(role: Role, stop: asyncio.Event) -> None:
+    waits = pauses()
+    while not stop.is_set():
+        done = role.progress.done
+        try:
+            await role.run(stop)
+        except Exception as error:
+            # A dead server shows in many ways, and none may stop the other roles.
+            if for_a_person(error):
+                raise
+            trouble = reason(error)
+        else:
+            continue
+        if role.progress.done > done:
+            waits = pauses()
+        if trouble != role.progress.trouble:
+            _log.warning("role_failed", role=role.name, reason=trouble, effect="starts again; nothing is lost")
+        role.progress.trouble = trouble
+        role.progress.tries += 1
+        await rest(stop, next(waits))

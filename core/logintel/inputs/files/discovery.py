@@ -54,7 +54,9 @@ def scan(patterns: Sequence[str], exclude: Sequence[str] = ()) -> Scan:
             try:
                 status = os.stat(path)
             except OSError as error:
-                problems[path] = error.strerror or str(error)
+                # What a directory lists and rotation renames before it is looked at is met under its new name.
+                if path == pattern or error.errno != errno.ENOENT or os.path.islink(path):
+                    problems[path] = error.strerror or str(error)
                 continue
             if stat.S_ISREG(status.st_mode):
                 files.setdefault((status.st_dev, status.st_ino), Found(path, status))

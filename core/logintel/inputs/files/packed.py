@@ -104,6 +104,7 @@ class PackedFiles:
         owner = await _owner_of(content, alike)
         if owner is not None and self._is_gone(owner, found):
             stream = self.make(found, content)
+            stream.resume(owner.name, owner.cursor)
             self.registry.take(owner, stream)
             return stream
         if owner is not None:

@@ -166,8 +166,7 @@ class Registry:
             self.waiting.append(found)
 
     def take(self, parked: Parked, stream: FileStream) -> None:
-        """Go on with the parked stream in the open file that `stream` was made of."""
-        stream.resume(parked.name, parked.cursor)
+        """Go on with the parked stream in the open file in which `stream` resumed it."""
         stream.grown, stream.highest = parked.grown, parked.highest
         self.parked.pop(parked.name, None)
         self.missing.pop(parked.name, None)
@@ -229,6 +228,9 @@ class Registry:
             stream = self.opener(found)
         except OSError:
             return False
+        stream.resume(
+            parked.name, parked.cursor
+        )  # read first: what is truncated behind the check shows when reading on
         if stream.content.packed or not parked.cursor.fits(stream.content):
             stream.close()
             return False

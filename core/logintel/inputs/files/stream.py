@@ -147,7 +147,8 @@ class FileStream:
         room = len(self.pending) < 2 * BLOCK
         data = self.content.at(self.reached, BLOCK) if room else b""
         known = self.pending[-64:] if len(self.pending) >= 64 else (self.tail[-64:] + self.pending)[-64:]
-        if not self.content.follows(self.reached, known):
+        expected = self.head[self.reached : self.reached + BLOCK]  # it was read before, by an earlier life
+        if not self.content.follows(self.reached, known) or (room and not data.startswith(expected)):
             raise Replaced  # checked behind the read: what was truncated before it must not be taken for the old file's
         self.turns += 1
         self.caught_up = room and len(data) < BLOCK
