@@ -10,15 +10,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 
 from faults.deck import Card, drawn
 from faults.history import History
+from faults.patience import bring_up
 from faults.proxy import Mode
 
 from collector_faults.http_proxy import HttpProxy
-from logintel.refused import Refused
 from logintel_devstack.elasticsearch import Elasticsearch
 from logintel_devstack.ports import HOST
 
@@ -130,13 +130,7 @@ class Index:
                 time.sleep(1)
 
     def _up(self) -> None:
-        """However long it takes, on a machine that is busy with a run."""
-        for _ in range(3):
-            with suppress(Refused):
-                self._server.up()
-                break
-        else:
-            self._server.up()
+        bring_up(self._server)
         self.proxy.target = self._server.ports["client"]
 
     def _last(self) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from faults.deck import Card, drawn
 from faults.history import History
+from faults.patience import bring_up
 from faults.proxy import Mode, Proxy
 
 from logintel_devstack.ports import HOST
@@ -123,7 +124,7 @@ class Tables:
         return f"{login}@{HOST}:{port}"
 
     def _up(self) -> None:
-        self._server.up()
+        bring_up(self._server)
         self._proxy.target = self._server.ports["client"]
 
     def _last(self) -> None:

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from faults.deck import Card, drawn
 from faults.history import History
+from faults.patience import bring_up
 from faults.proxy import Mode, Proxy
 from logintel.bus.topics import INGESTION, POSITIONS, PROCESSING, set_up
 from logintel.config.shared import KafkaBusConfig
@@ -94,7 +95,7 @@ class Broker:
         ]
 
     def _up(self) -> None:
-        self._server.up()
+        bring_up(self._server)
         self._proxy.target = self._server.ports["proxied"]
 
     def _last(self) -> None:
