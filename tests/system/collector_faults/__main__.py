@@ -28,7 +28,7 @@ def main() -> int:
     directory.chmod(0o755)  # the servers run as another user where root starts them
     events = args.events or int(6000 * args.minutes)
     print(f"seed {args.seed}, {events:,} events in {args.minutes:g} minutes, in {directory}", flush=True)
-    course = Course(events, args.seed, 60 * args.minutes, (0.5, 12.0), (0.3, 30.0), args.poisons, restarts=True)
+    course = Course(events, args.seed, 60 * args.minutes, (0.5, 15.0), (0.3, 25.0), args.poisons, restarts=True)
     outcome = run(directory, course)
     print(outcome.report())
     if args.json:

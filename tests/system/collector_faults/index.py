@@ -25,6 +25,8 @@ from logintel_devstack.ports import HOST
 #: Requests that wait for one of the few threads that write; a cluster under load answers 429 to those beyond.
 _QUEUE: Final = 6
 _PAGE: Final = 5000
+#: In the first seconds of a run there may be no index.
+_PERHAPS_NONE: Final = "?allow_no_indices=true"
 #: Seconds that a request of ours may take, on a machine that is busy.
 _PATIENCE: Final = 120.0
 
@@ -186,11 +188,13 @@ class Index:
     @contextmanager
     def _setting(self, block: bool) -> Iterator[None]:
         setting = {"index.blocks.read_only_allow_delete": block}
-        self._ask("PUT", f"/{self._indices}/_settings", setting)
+        self._ask("PUT", f"/{self._indices}/_settings{_PERHAPS_NONE}", setting)
         try:
             yield
         finally:
-            self._ask("PUT", f"/{self._indices}/_settings", {"index.blocks.read_only_allow_delete": None})
+            self._ask(
+                "PUT", f"/{self._indices}/_settings{_PERHAPS_NONE}", {"index.blocks.read_only_allow_delete": None}
+            )
 
     def _closed(self) -> None:
         with self._history.fault("elasticsearch: indices closed"):
@@ -198,7 +202,7 @@ class Index:
             try:
                 self._last()
             finally:
-                self._ask("POST", f"/{self._indices}/_open")
+                self._ask("POST", f"/{self._indices}/_open{_PERHAPS_NONE}")
 
     def _red(self) -> None:
         """Indices that are opened while nothing may be allocated have no shards."""
@@ -206,7 +210,7 @@ class Index:
             self._close()
             self._allocate("none")
             try:
-                self._ask("POST", f"/{self._indices}/_open?wait_for_active_shards=0")
+                self._ask("POST", f"/{self._indices}/_open{_PERHAPS_NONE}&wait_for_active_shards=0")
                 self._last()
             finally:
                 self._allocate(None)
