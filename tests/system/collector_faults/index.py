@@ -197,30 +197,32 @@ class Index:
             )
 
     def _closed(self) -> None:
-        with self._history.fault("elasticsearch: indices closed"):
-            self._close()
-            try:
-                self._last()
-            finally:
-                self._ask("POST", f"/{self._indices}/_open{_PERHAPS_NONE}")
+        with self._history.fault("elasticsearch: indices closed"), self._closing():
+            self._last()
 
     def _red(self) -> None:
         """Indices that are opened while nothing may be allocated have no shards."""
         with self._history.fault("elasticsearch: red (shards unassigned)"):
-            self._close()
-            self._allocate("none")
+            with self._closing():
+                self._allocate("none")
             try:
-                self._ask("POST", f"/{self._indices}/_open{_PERHAPS_NONE}&wait_for_active_shards=0")
                 self._last()
             finally:
                 self._allocate(None)
 
-    def _close(self) -> None:
-        """Those that are healthy: one that was made just now may not have its shard yet, and would have all refused."""
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        """Named one by one, as Elasticsearch wants it, and those that are healthy: one that was made just now may not
+        have its shard yet, and would have all refused."""
         health = self._ask("GET", f"/_cluster/health/{self._indices}?level=indices")["indices"]
-        healthy = ",".join(name for name, index in health.items() if index["status"] != "red")
-        if healthy:
-            self._ask("POST", f"/{healthy}/_close")
+        names = ",".join(name for name, index in health.items() if index["status"] != "red")
+        if names:
+            self._ask("POST", f"/{names}/_close")
+        try:
+            yield
+        finally:
+            if names:
+                self._ask("POST", f"/{names}/_open?wait_for_active_shards=0")
 
     def _allocate(self, what: str | None) -> None:
         self._ask("PUT", "/_cluster/settings", {"persistent": {"cluster.routing.allocation.enable": what}})
