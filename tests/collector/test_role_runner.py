@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import IllegalStateError, KafkaConnectionError
 from asyncpg import InterfaceError
 
 from logintel.refused import Refused
@@ -67,6 +67,11 @@ def test_a_role_that_fails_is_started_again_while_the_others_work() -> None:
             "Kafka: KafkaConnectionError: Unable to bootstrap: is it",
         ),
         ("recorder", InterfaceError("connection is closed"), "PostgreSQL: InterfaceError: connection is closed: is it"),
+        (
+            "indexer",
+            IllegalStateError("partition 3 is not assigned"),
+            "Kafka: the group deals its partitions anew (Ill",
+        ),
         ("recorder", TimeoutError(), "no answer in time: is a server away"),
     ],
 )
