@@ -28,8 +28,8 @@ from collector_faults.verdict import Verdict
 from logintel_devstack.elasticsearch import Elasticsearch
 from logintel_devstack.postgres import Postgres
 
-#: Seconds after the last fault within which all is stored, without a restart.
-_CATCHES_UP: Final = 240.0
+#: Seconds after the last fault in which nothing moves any more: then what is not stored never will be.
+_STANDSTILL: Final = 180.0
 _LOOK_EVERY: Final = 1.0
 _WRITERS: Final = ("w0", "w1", "w2", "w3", "w4")
 #: Roles that read a topic: what a last run finds for them was waiting.
@@ -136,7 +136,7 @@ def _judged(directory: Path, course: Course, history: History, servers: Surround
             _play(Senders(servers.broker.direct, course.plan, course.seed, history), decks, course)
             servers.heal()
             seconds = history.now
-            caught_up = _until(judge.complete, _CATCHES_UP)
+            caught_up = _caught_up(judge)
             recovery = history.now - seconds if caught_up else None
             collectors.stop()
         finally:
@@ -168,11 +168,17 @@ def _play(senders: Senders, decks: Sequence[Deck], course: Course) -> None:
         one.result()
 
 
-def _until(true: Callable[[], bool], seconds: float) -> bool:
-    """Wait for it; False when it took longer."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
+def _caught_up(judge: Judge) -> bool:
+    """Whether all is stored in the end, however long that takes, as long as it goes on."""
+    while not judge.complete():
+        if judge.standing_still() > _STANDSTILL:
             return False
         time.sleep(_LOOK_EVERY)
     return True
+
+
+def _until(true: Callable[[], bool], seconds: float) -> None:
+    """Wait for it, not longer than that."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY)

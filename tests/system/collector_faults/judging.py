@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from faults.history import History
 from faults.lines import Line
@@ -24,6 +25,22 @@ class Judge:
     servers: Surroundings
     findings: Findings
     told: set[str]
+    _seen: tuple[int, ...] = ()
+    _moved: float = field(default_factory=time.monotonic)
+
+    def standing_still(self) -> float:
+        """Seconds for which nothing more was processed, stored or told of."""
+        seen = (
+            self.findings.processed.total(),
+            sum(map(len, self.findings.letters.values())),
+            self.servers.index.count(),
+            self._rows(),
+            len(self.told),
+            sum(self._counted().values()),
+        )
+        if seen != self._seen:
+            self._seen, self._moved = seen, time.monotonic()
+        return time.monotonic() - self._moved
 
     def complete(self) -> bool:
         """Whether as much is stored, counted and told as there should be: cheap to ask, often."""

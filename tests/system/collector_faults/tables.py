@@ -26,6 +26,10 @@ from logintel_devstack.postgres import Postgres
 _WRITTEN: Final = ("log_entries", "log_sources", "consumer_offsets", "outbox_deliveries")
 #: Seconds that a lock of a collector that is frozen in the midst of a transaction is waited for.
 _PATIENCE: Final = 120.0
+_TERMINATE: Final = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE application_name LIKE 'logintel-%' AND datname = current_database()"
+)
 _STORM: Final = """
     CREATE OR REPLACE FUNCTION storm() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -174,10 +178,7 @@ class Tables:
             self._terminate()
 
     def _terminate(self) -> None:
-        self._execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name LIKE 'logintel-%' AND datname = current_database()"
-        )
+        self._execute(_TERMINATE)
 
     def _exhausted(self) -> None:
         """No session is left for anybody; who has one loses it, as a pool that recycles them does."""
@@ -190,10 +191,7 @@ class Tables:
             with suppress(asyncpg.TooManyConnectionsError):
                 while True:
                     held.append(await asyncpg.connect(self._direct, timeout=30))
-            await held[0].execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name LIKE 'logintel-%' AND datname = current_database()"
-            )
+            await held[0].execute(_TERMINATE)
             with suppress(asyncpg.TooManyConnectionsError):
                 while True:
                     held.append(await asyncpg.connect(self._direct, timeout=30))
