@@ -18,6 +18,9 @@ from logintel.config.shared import KafkaBusConfig
 
 #: Seconds that one exchange with the cluster may take.
 TIMEOUT: Final = 30.0
+#: Seconds that joining a group may take. It ends when every member has given its partitions back, and those whose store
+#: is slow finish a step first: who does not wait for them leaves again, and has the group dealt anew once more.
+JOIN: Final = 100.0
 _log = structlog.get_logger(__name__)
 
 PartitionsChanged = Callable[[set[int]], Awaitable[None]]
@@ -92,7 +95,7 @@ class GroupConsumer:
         )
         consumer.subscribe([self.topic], listener=self._listener)
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(JOIN):
                 await consumer.start()
         except BaseException:
             await bounded(consumer.stop())
