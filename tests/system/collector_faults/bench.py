@@ -60,7 +60,7 @@ class Course:
 
 
 class Outcome(NamedTuple):
-    """What came of a run. `seconds`: while there were faults; `waiting`: records that a last run found undone.
+    """What came of a run. `seconds`: while there were faults; `waiting`: records that a last run read, whose offsets a rebalance kept from being committed.
 
     recovery  seconds from the end of the last fault until all was stored; None: it was not, without a restart
     herd      what the proxy counted while bulk requests were refused, and right after
@@ -77,7 +77,7 @@ class Outcome(NamedTuple):
     @property
     def clean(self) -> bool:
         """Whether the promise was held."""
-        return self.verdict.clean and self.recovery is not None and not self.waiting and not self.errors
+        return self.verdict.clean and self.recovery is not None and not self.errors
 
     def report(self) -> str:
         """For a person."""
@@ -88,7 +88,7 @@ class Outcome(NamedTuple):
                 f"{self.seconds:.0f} s of faults:",
                 *kinds,
                 *self.verdict.report(self.history),
-                f"caught up: {recovery}; left for a last run: {self.waiting}; errors of our own: {self.errors}",
+                f"caught up: {recovery}; read again by a last run: {self.waiting}; errors of our own: {self.errors}",
                 self.herd.report(),
             ]
         )
