@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CORPUS ?= ../shared/corpus
 SAMPLES ?= ../shared/samples
+ELASTICSEARCH_TESTS := $(addprefix tests/collector/test_,store_elasticsearch.py keeper_indices.py snapshots.py role_indexer.py query_elasticsearch.py)
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test lint corpus test-host faults faults-collector bench bench-collector lock clean
+.PHONY: help run test test-elasticsearch8 lint corpus test-host faults faults-collector bench bench-collector lock clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(INSTALLED): setup.cfg pyproject.toml requirements.txt packaging/install.sh
 	@$(LOCKED) sh packaging/install.sh $(PYTHON) $(VENV)
@@ -23,6 +24,9 @@ run: $(INSTALLED) ## See it work: the sample logs from file to alert. ARGS="/var
 test: $(INSTALLED) lint ## Lint and every test that an ordinary user can run
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-elasticsearch8: $(INSTALLED) ## The tests of what talks to Elasticsearch, on 8.19 instead of 9.2
+	@TEST_ELASTICSEARCH=elasticsearch8 $(BIN)/python -m pytest -n 2 --dist loadfile $(ELASTICSEARCH_TESTS)
+
 lint: $(INSTALLED) ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -32,7 +36,7 @@ corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=, SAMPLES=): run each thro
 	@CORPUS=$(CORPUS) SAMPLES=$(SAMPLES) $(BIN)/python -m pytest tests/corpus
 	@$(BIN)/python $(CORPUS)/score.py --logintel $(BIN)/logintel
 
-test-host: $(INSTALLED) ## The tests that change the host: full disks, other users. As root, on a machine you can lose
+test-host: $(INSTALLED) ## The tests that change the host or need Debian's packages: full disks, other users, PgBouncer. As root, on a machine you can lose
 	@$(BIN)/python -m pytest tests/host
 
 faults: $(INSTALLED) ## Numbered lines through faults of files, agent and Kafka for long. ARGS="--lines 1000000 --minutes 30 --seed 7"

@@ -49,6 +49,12 @@ def kafka(devstack: Stack) -> str:
 
 
 @pytest.fixture(scope="session")
-def elasticsearch(devstack: Stack) -> str:
+def elasticsearch_name() -> str:
+    """The devstack's name of the server below: elasticsearch8 in `make test-elasticsearch8`."""
+    return os.environ.get("TEST_ELASTICSEARCH", "elasticsearch")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(devstack: Stack, elasticsearch_name: str) -> str:
     """The URL of a real Elasticsearch, shared by all tests: use index names of your own."""
-    return devstack.up(["elasticsearch"])["elasticsearch"]
+    return devstack.up([elasticsearch_name])[elasticsearch_name]

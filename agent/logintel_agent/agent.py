@@ -9,7 +9,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from logintel.bus import Producer
 from logintel.config.process import ProcessConfig, RedactionConfig
@@ -21,6 +21,7 @@ from logintel.source import SourceConfig, SourceContext, envelope
 from logintel_agent.checkpoint import Checkpoint, Watcher, machine_id
 from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.seating import Seating
+from logintel_agent.self_description import described
 from logintel_agent.source_run import STOP_DEADLINE, SourceRun
 from logintel_agent.status import Status, of_agent
 from logintel_agent.way import Reading, Receiving, Way
@@ -138,7 +139,15 @@ class Agent:
     async def status(self, *, streams: bool) -> Status:
         """What it does; see status."""
         runs = [run for run in self.runs.values() if run.ways]
-        return of_agent(runs, self.checkpoint if streams else None, self.facts(), self.number)
+        return of_agent(runs, self.stream_counts(), self.checkpoint if streams else None, self.facts(), self.number)
+
+    def described(self) -> list[dict[str, Any]]:
+        """The sources that it has, for people; see self_description."""
+        return [
+            {"id": run.ways[0].envelope.source_id, **described(run.config, self.plugins.sources[run.config.type])}
+            for run in self.runs.values()
+            if run.ways
+        ]
 
     def stream_counts(self) -> Counter[str]:
         """Streams that have cursors, by source."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidationInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic import Field
 
 from logintel.config.document import Document, Key
-from logintel.config.problem import Problem, nearest
+from logintel.config.plugin_choice import PluginChoice
+from logintel.config.problem import Problem
 from logintel.config.process import RedactionConfig
-from logintel.config.section import Choice, DataPath, Section, Setting, defaults, setting_of
+from logintel.config.section import DataPath, Section, defaults
 from logintel.config.shared import SharedConfig
 from logintel.event import Json
 from logintel.source import SourceConfig
@@ -22,6 +21,7 @@ from logintel_agent.dead_letters import DeadLettersSection
 
 #: Workers that `auto` makes at most: each has its own connections to the brokers.
 _AUTO: Final = 16
+_BY_TYPE: Final = PluginChoice("source", "a source: keys and values, at least name and type")
 
 
 class AgentSection(Section):
@@ -48,61 +48,14 @@ class AgentSection(Section):
         return min(len(os.sched_getaffinity(0)), _AUTO) if self.workers == "auto" else self.workers
 
 
-class _BySourceType(Choice):
-    """Validates a source by the `Config` of the source type that it names."""
-
-    def model(self, value: dict[str, Json], setting: Setting) -> type[BaseModel] | None:
-        source = setting.plugins.sources.get(str(value.get("type")))
-        return source.Config if source else None
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_plain_validator_function(
-            _validated,
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda config, info: config.model_dump(mode=info.mode), info_arg=True
-            ),
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        sources = Setting().plugins.sources
-        return {
-            "anyOf": [
-                {"allOf": [handler(source.Config.__pydantic_core_schema__), {"properties": {"type": {"const": name}}}]}
-                for name, source in sorted(sources.items())
-            ]
-        }
-
-
-def _validated(value: Any, info: ValidationInfo) -> SourceConfig:
-    if isinstance(value, SourceConfig):
-        return value
-    if not isinstance(value, dict):
-        raise PydanticCustomError("source", "expected a source: keys and values, at least name and type")
-    setting = setting_of(info)
-    kind = value.get("type")
-    source = setting.plugins.sources.get(str(kind))
-    if source is None:
-        message = f"unknown source type {kind!r}{nearest(str(kind), setting.plugins.sources)}"
-        problem = (
-            "missing" if "type" not in value else PydanticCustomError("source_type", "{message}", {"message": message})
-        )
-        raise ValidationError.from_exception_data("source", [InitErrorDetails(type=problem, loc=("type",), input=kind)])
-    try:
-        return source.Config.model_validate(value, context=setting)
-    except ValidationError:
-        raise
-    except Exception as error:
-        # A plugin's validators are foreign code: what they raise must not hide the problems of other keys.
-        message = f"source type {kind!r} failed on it: {type(error).__name__}: {error}"
-        raise PydanticCustomError("source_failed", "{message}", {"message": message}) from error
-
-
 class AgentConfig(SharedConfig):
     """Top-level keys that the agent reads."""
 
     agent: Annotated[AgentSection, Field(default_factory=defaults, description="The agent itself.")]
     sources: Annotated[
-        tuple[Annotated[SourceConfig, _BySourceType()], ...],
+        tuple[
+            Annotated[SourceConfig, PluginChoice("source", "a source: keys and values, at least name and type")], ...
+        ],
         Field(description="What to read; lists of sources.d/*.yaml are added."),
     ] = ()
 

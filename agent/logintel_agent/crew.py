@@ -100,6 +100,7 @@ class Crew:
             seat,
             version,
             partial(agent.status, streams=False),
+            agent.described,
         )
         agent.watcher = report.watch
         try:

@@ -129,8 +129,8 @@ class DeadLetters:
         version = self._config_version()
         for value, seq, stage, reason, error in refusals:
             log_id, source = _named(value, stream, seq)
-            letter = DeadLetter(log_id, stage, reason, error, 1, value, version, now)
-            yield Kept(letter, source, stream, seq)
+            letter = DeadLetter(log_id, stage, reason, error, 1, value, version, now, stream, seq)
+            yield Kept(letter, source)
 
     def _is_new(self, letter: DeadLetter) -> bool:
         return (letter.log_id, letter.reason) not in self._known

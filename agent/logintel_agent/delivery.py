@@ -64,7 +64,9 @@ class Delivery:
     read_events  events that the source handed over
     moved        when something was acknowledged, or pulled after a time in which nothing waited (monotonic seconds)
     dropped      events that the processing dropped, by reason
+    dead_letters  events that were kept as dead letters
     last_event   timestamp of the last event that was acknowledged
+    last_read    when an event was last pulled (seconds since 1970)
     """
 
     source: str
@@ -79,6 +81,8 @@ class Delivery:
     acknowledged_events: int = 0
     moved: float = field(default_factory=time.monotonic)
     last_event: str | None = None
+    last_read: float | None = None
+    dead_letters: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     _sending: bool = False
     _sent: deque[_Sent] = field(default_factory=deque)
@@ -166,6 +170,7 @@ class Delivery:
                 settled = settled.refused(REFUSED, self.letters.refused(bytes.fromhex(mark.id), settled.last))
                 self.acknowledged_events += settled.acknowledged
                 self.last_event = mark.stamp
+                self.dead_letters += sum(settled.dead_letters.values())
                 if settled.dropped:
                     self.dropped.update(settled.dropped)
                 self._wait_for(stream, -settled.read)
@@ -202,6 +207,7 @@ class Delivery:
         if out.records:
             acknowledged = asyncio.ensure_future(await self.producer.send(out.records, mark.partition))
         self.read_events += settled.read
+        self.last_read = time.time()
         self.sent_events += len(out.records)
         self._note(batch, out.mark, acknowledged, settled)
 

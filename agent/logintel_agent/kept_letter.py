@@ -1,6 +1,6 @@
-"""The kept letter: a dead letter of the agent with the event's place in its stream, as one checked line of a file.
+"""The kept letter: a dead letter of the agent with the name of its source, as one checked line of a file.
 
-The line holds the dead letter's own keys (logintel.dead_letter) and beside them `v`, `source`, `stream` and `seq`.
+The line holds the dead letter's own keys (logintel.dead_letter) and beside them `v` and `source`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """`source`: the source's name, "" where the record does not tell; `stream` and `seq` as on the bus."""
+    """`source`: the source's name, "" where the record does not tell."""
 
     letter: DeadLetter
     source: str
-    stream: bytes
-    seq: bytes
 
     def as_json(self) -> dict[str, Any]:
         """As values of JSON."""
-        return {**as_json(self.letter), "source": self.source, "stream": self.stream.hex(), "seq": self.seq.hex()}
+        return {**as_json(self.letter), "source": self.source}
 
 
 def line_for(kept: Kept) -> bytes:
@@ -51,5 +49,4 @@ def lines_in(data: bytes) -> Iterator[bytes]:
 
 
 def _kept(entry: Mapping[str, Any]) -> Kept:
-    stream, seq = bytes.fromhex(entry["stream"]), bytes.fromhex(entry["seq"])
-    return Kept(from_json(entry), str(entry["source"]), stream, seq)
+    return Kept(from_json(entry), str(entry["source"]))

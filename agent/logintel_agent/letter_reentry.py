@@ -6,6 +6,7 @@ from typing import Final
 
 from logintel.config.process import AGENTS_OWN, Redact
 from logintel.event import MAX_ENCODED
+from logintel.letter_box import StaysHere
 from logintel_agent.config import AgentConfig
 from logintel_agent.dead_letters import REFUSED
 from logintel_agent.kept_letter import Kept
@@ -14,10 +15,6 @@ from logintel_agent.processing.redaction import FAILED, OVERRUN, Redaction
 from logintel_agent.processing.work import Work
 
 _HELD_BACK: Final = frozenset((OVERRUN, FAILED))
-
-
-class StaysHere(Exception):
-    """The event cannot go on; the message says why, and what to do."""
 
 
 class Reentry:
@@ -39,7 +36,7 @@ class Reentry:
         raise StaysHere(f"this logintel does not know how to go on from stage {letter.stage}: `show` has the text")
 
     def _redacted(self, kept: Kept) -> bytes:
-        work = Work([kept.letter.original], [kept.seq])
+        work = Work([kept.letter.original], [kept.letter.seq])
         self._redaction(kept.source).redact(work, work.values, AGENTS_OWN)
         if work.dropped:
             raise StaysHere("it was held back again: mend the rule, or raise agent.redaction.budget")

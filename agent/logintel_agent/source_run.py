@@ -36,12 +36,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Events of a source: read (what was read again counts again), sent, acknowledged, and dropped by reason."""
+    """Events of a source: read (what was read again counts again), sent, acknowledged, dropped, dead letters."""
 
     read: int = 0
     sent: int = 0
     acknowledged: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    dead_letters: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -49,11 +50,18 @@ class Counts:
             self.sent + other.sent,
             self.acknowledged + other.acknowledged,
             self.dropped + other.dropped,
+            self.dead_letters + other.dead_letters,
         )
 
 
 def _counts(delivery: Delivery) -> Counts:
-    return Counts(delivery.read_events, delivery.sent_events, delivery.acknowledged_events, delivery.dropped)
+    return Counts(
+        delivery.read_events,
+        delivery.sent_events,
+        delivery.acknowledged_events,
+        delivery.dropped,
+        delivery.dead_letters,
+    )
 
 
 @dataclass(slots=True)
@@ -61,6 +69,7 @@ class SourceRun:
     """Runs `ways` of the source that `config` describes until they end or `stop` is called.
 
     failure  what it last stopped for, if it ever did
+    failures  how often it did
     waiting  whether it waits to be started again
     ended    whether it does nothing any more
     """
@@ -69,6 +78,7 @@ class SourceRun:
     ways: Sequence[Way]
     context: SourceContext
     failure: Failure | None = None
+    failures: int = 0
     waiting: bool = False
     ended: bool = False
     _deliveries: dict[str, Delivery] = field(default_factory=dict)
@@ -150,6 +160,7 @@ class SourceRun:
         trace = None if all(isinstance(reason, Refused) for reason in reasons) else error
         _log.error("source_failed", source=name, error=type(reasons[0]).__name__, exc_info=trace)
         texts = [("" if isinstance(each, Refused) else f"{type(each).__name__}: ") + str(each) for each in reasons]
+        self.failures += 1
         self.failure = Failure(datetime.now(UTC).isoformat(timespec="seconds"), "; ".join(texts))
         for text in texts:
             self.context.report(f"source {name}: {text}")

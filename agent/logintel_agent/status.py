@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
+from logintel_agent import backlog
 from logintel_agent.checkpoint import Checkpoint
 from logintel_agent.source_run import SourceRun
 
@@ -20,12 +22,14 @@ STREAMS: Final = 10_000
 Status = dict[str, Any]
 
 
-def of_agent(runs: Iterable[SourceRun], checkpoint: Checkpoint | None, facts: Status, worker: int) -> Status:
-    """What one worker does: its sources, with `checkpoint` its streams too.
+def of_agent(
+    runs: Iterable[SourceRun], counts: Mapping[str, int], checkpoint: Checkpoint | None, facts: Status, worker: int
+) -> Status:
+    """What one worker does: its sources, with `checkpoint` its streams too. `counts`: streams by the name of a way.
 
     `facts` are added to it: "bus": {"trouble": what keeps events from it, in words, or None}, and counts.
     """
-    status: Status = {"bus": {"trouble": None}, **facts, "sources": [_source(run) for run in runs]}
+    status: Status = {"bus": {"trouble": None}, **facts, "sources": [_source(run, counts) for run in runs]}
     if checkpoint is not None:
         status["streams"] = list(islice(_streams(checkpoint, worker), STREAMS))
     return status
@@ -64,24 +68,40 @@ def health(status: Status, further: Iterable[str] = ()) -> Status:
     return {"verdict": "stalled" if stalls else "degraded" if reasons else "ok", "reasons": stalls + reasons}
 
 
-def _source(run: SourceRun) -> Status:
+def _source(run: SourceRun, streams: Mapping[str, int]) -> Status:
     """`waits_for`: seconds for which something has waited and nothing was acknowledged; None: nothing waits."""
+    reads = [delivery.last_read for delivery in run.deliveries if delivery.last_read]
+    spooled = sum(way.held_bytes for way in run.ways)
     waiting = [delivery for delivery in run.deliveries if delivery.waits]
     counts = run.counts
     stamps = [delivery.last_event for delivery in run.deliveries if delivery.last_event]
     return {
+        "id": run.ways[0].envelope.source_id,
         "name": run.config.name,
         "type": run.config.type,
-        "state": "ended" if run.ended else "failing" if run.waiting else "running",
+        "state": _state(run),
         "events_read": counts.read,
         "events_sent": counts.acknowledged,
         "dropped": dict(counts.dropped),
         "waiting_events": sum(delivery.waiting_events for delivery in waiting),
-        "waiting_bytes": sum(way.held_bytes for way in run.ways),
+        "waiting_bytes": spooled,
         "waits_for": max((round(time.monotonic() - each.moved, 3) for each in waiting), default=None),
         "last_event": max(stamps, default=None),
+        "last_read": _time(max(reads)) if reads else None,
+        "streams": sum(streams.get(way.name, 0) for way in run.ways),
+        "dead_letters": counts.dead_letters,
+        "failures": run.failures,
+        "silence": run.config.silence and float(run.config.silence),
+        **backlog.backlog(filter(None, (way.standing for way in run.ways)), spooled),
         "last_error": {"at": run.failure.at, "text": run.failure.text} if run.failure else None,
     }
+
+
+def _state(run: SourceRun) -> str:
+    """`finished`: all of it was read, in a run that ends."""
+    if run.ended and run.context.once:
+        return "failing" if run.failure else "finished"
+    return "ended" if run.ended else "failing" if run.waiting else "running"
 
 
 def _streams(checkpoint: Checkpoint, worker: int) -> Iterator[Status]:
@@ -100,11 +120,13 @@ def _streams(checkpoint: Checkpoint, worker: int) -> Iterator[Status]:
 
 def _added(one: Status, other: Status) -> Status:
     """One source in two workers."""
-    sums = ("events_read", "events_sent", "waiting_events", "waiting_bytes")
-    order = ("failing", "running", "ended")
+    sums = (
+        "events_read", "events_sent", "waiting_events", "waiting_bytes", "streams", "dead_letters", "failures",
+    )  # fmt: skip
+    order = ("failing", "running", "ended", "finished")
     latest = {
         name: max((part[name] for part in (one, other) if part[name] is not None), default=None)
-        for name in ("waits_for", "last_event")
+        for name in ("waits_for", "last_event", "last_read")
     }
     errors = [part["last_error"] for part in (one, other) if part["last_error"]]
     return {
@@ -112,6 +134,11 @@ def _added(one: Status, other: Status) -> Status:
         **{name: one[name] + other[name] for name in sums},
         "dropped": dict(Counter(one["dropped"]) + Counter(other["dropped"])),
         **latest,
+        **backlog.joined(one, other),
         "state": min(one["state"], other["state"], key=order.index),
         "last_error": max(errors, key=lambda error: str(error["at"]), default=None),
     }
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

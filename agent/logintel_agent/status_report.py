@@ -1,7 +1,8 @@
 """The status report: the agent's heartbeat and its streams' ledgers, to the compacted topic agent-status.
 
-Keys are JSON arrays: [installation, host, worker] for a heartbeat, [installation, host, stream id] for a stream. The
-newest record of a key counts; a stream's last one says `ended`. A report that does not arrive is made good by the next.
+Keys are JSON arrays: [installation, host, worker] for a heartbeat, [installation, host, worker, "config"] for what the
+agent says of its host and its sources, [installation, host, stream id] for a stream. The newest record of a key counts;
+a stream's last one says `ended`. A report that does not arrive is made good by the next.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from logintel.bus.kafka_lane import SCHEMA_HEADER
 from logintel.bus.kafka_sender import Sender
 from logintel_agent.ledger import StreamLedger
 from logintel_agent.mark import Mark
+from logintel_agent.self_description import host_facts
 
 #: Version of the records; who reads them takes this one and the one before.
 VERSION: Final = 1
@@ -33,6 +35,13 @@ EVERY: Final = 5.0
 HEARTBEAT: Final = 30.0
 #: Streams in one report; the others have their turn in the next.
 _MOST: Final = 2000
+#: Sources in a heartbeat, and bytes of it: beyond them details are left out.
+SOURCES: Final = 1000
+ROOM: Final = 512 * 1024
+#: What is left out of a source first, and what then; the rest of 1,000 sources fits.
+_DETAILS: Final = ((), ("worst", "troubles"), ("worst", "troubles", "dropped", "last_error", "configuration"))
+#: Characters of an error that are told.
+_ERROR: Final = 500
 #: Seconds that the last report of a run may take.
 _LAST: Final = 3.0
 _log = structlog.get_logger(__name__)
@@ -48,16 +57,23 @@ class _Stream(NamedTuple):
 
 @dataclass(slots=True)
 class StatusReport:
-    """What is to be told. `describe`: the agent's status, without streams; `config`: the version in effect."""
+    """What is to be told.
+
+    config    the version of the configuration in effect
+    describe  the agent's status, without streams
+    sources   what it says of its sources, told when `config` changes
+    """
 
     sender: Sender
     installation: str
     worker: int
     config: Callable[[], str]
     describe: Callable[[], Awaitable[dict[str, Any]]]
+    sources: Callable[[], list[dict[str, Any]]]
     host: str = field(default_factory=socket.gethostname)
     _changed: dict[str, _Stream] = field(default_factory=dict)
     _told: float | None = None
+    _described: str = ""
     _trouble: str | None = None
 
     def watch(self, source: str, stream: str, mark: Mark, ledger: StreamLedger, ended: bool) -> None:
@@ -84,8 +100,10 @@ class StatusReport:
             return
         for each in told:
             del self._changed[each]
+        config = self.config()
+        about = [] if config == self._described else [self._description(config)]
         try:
-            await self.sender.send([await self._heartbeat(stopped=stopped), *self._streams(told.values())])
+            await self.sender.send([await self._heartbeat(stopped=stopped), *about, *self._streams(told.values())])
         except (TimeoutError, KafkaError) as error:
             self._changed = told | self._changed
             self._note(f"{type(error).__name__}: {error}")
@@ -93,7 +111,7 @@ class StatusReport:
             self._changed = told | self._changed
             raise
         else:
-            self._told = time.monotonic()
+            self._told, self._described = time.monotonic(), config
             self._note(None)
 
     async def _keep_reporting(self) -> None:
@@ -117,7 +135,26 @@ class StatusReport:
     async def _heartbeat(self, *, stopped: bool) -> Message:
         status = await self.describe()
         about = {"kind": "agent", "version": version("logintel"), "config_version": self.config(), "stopped": stopped}
-        return self._message([self.installation, self.host, str(self.worker)], {**about, **status})
+        for source in status["sources"]:
+            if error := source["last_error"]:
+                source["last_error"] = {**error, "text": error["text"][:_ERROR]}
+        sources = status.pop("sources")
+        return self._fitted([self.installation, self.host, str(self.worker)], {**about, **status}, sources)
+
+    def _description(self, config_version: str) -> Message:
+        about = {"kind": "config", "version": version("logintel"), "config_version": config_version}
+        key = [self.installation, self.host, str(self.worker), "config"]
+        return self._fitted(key, {**about, "host_facts": host_facts()}, self.sources())
+
+    def _fitted(self, key: list[str], values: dict[str, Any], sources: list[dict[str, Any]]) -> Message:
+        """With as much of `sources` as there is room for."""
+        left_out = {"sources_left_out": len(sources) - SOURCES} if len(sources) > SOURCES else {}
+        for details in _DETAILS:
+            told = [{key: source[key] for key in source if key not in details} for source in sources[:SOURCES]]
+            message = self._message(key, {**values, **left_out, "sources": told})
+            if len(message[1] or b"") <= ROOM:
+                break
+        return message
 
     def _streams(self, streams: Iterable[_Stream]) -> Iterable[Message]:
         for source, name, mark, ledger, ended in streams:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from logintel.bus import Producer
 from logintel.event import Envelope
 from logintel.source import Source, SpoolConfig
+from logintel.standing import Standing
 from logintel_agent.checkpoint import Checkpoint
 from logintel_agent.dead_letters import DeadLetters
 from logintel_agent.delivery import Delivery
@@ -47,6 +48,11 @@ class Way(ABC):
         """Bytes that were received and wait on this host."""
         return 0
 
+    @property
+    def standing(self) -> Standing | None:
+        """What its source says of itself; None: nothing."""
+        return None
+
     async def empty(self) -> None:
         """Deliver what was received and kept, and receive no more. Raises what the bus raises."""
         return
@@ -56,12 +62,20 @@ class Way(ABC):
         """Deliver until there is no more (in a run that ends), or until cancelled. Raises what the source raises."""
 
 
+@dataclass
 class Reading(Way):
     """A source that reads by itself."""
 
+    _reader: Source | None = None
+
+    @property
+    def standing(self) -> Standing | None:
+        """See Way."""
+        return self._reader.standing() if self._reader else None
+
     async def run(self, delivery: Delivery, *, once: bool) -> None:  # noqa: ARG002 - the source knows it
         """See Way."""
-        source = self.make()
+        self._reader = source = self.make()
         delivery.committed = source.committed
         await delivery.run(source.batches(self.checkpoint.cursors(self.name)))
 

@@ -8,6 +8,8 @@ configuration and its rules again.
 `logintel collector import` brings over what `logintel run` has kept in a data directory: documents, alerts, rules'
 state, how far each file was read, and what was not stored yet. Stop `logintel run` for good before, and start the
 collector after; should it break off, run it again.
+`logintel collector rewind` has the recorder or the indexer store once more what came since a moment: after its store
+was restored from a backup. What is there already stays as it is. Stop the role's processes before.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import importlib
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +33,7 @@ from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel.service.notify import Notify
 from logintel.stopping import stop_on_signal
+from logintel_collector import snapshots_command
 from logintel_collector.config import CollectorConfig
 from logintel_collector.generations import Generation, Generations
 from logintel_collector.roles import MODULES, NEEDS
@@ -39,18 +43,27 @@ EXAMPLES: Final = """
     logintel collector setup --config /etc/logintel/collector.yaml
     logintel collector run --config /etc/logintel/collector.yaml
     logintel collector run --config collector.yaml --roles processor --once --json
+    logintel collector rewind --config collector.yaml --role recorder --to 2026-11-25T09:45:00Z
     logintel collector import --config collector.yaml --data ~/.local/state/logintel
+    logintel collector snapshot --list --config collector.yaml
+    logintel collector restore logintel-2026.11.25 --rename restored- --config collector.yaml
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="setup|run|import")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="setup|run|import|rewind|snapshot|restore")
     setup = actions.add_parser("setup", help="make what is missing on the servers")
     run_parser = actions.add_parser("run", help="do the roles of the configuration")
     importing = actions.add_parser("import", help="bring over what `logintel run` has kept")
     importing.add_argument("--data", type=Path, metavar="DIR", required=True, help="its data directory")
-    for action in (setup, run_parser, importing):
+    rewinding = actions.add_parser("rewind", help="store once more what came since a moment")
+    rewinding.add_argument("--role", choices=("recorder", "indexer"), required=True, help="whose store was restored")
+    rewinding.add_argument("--to", type=_moment, metavar="TIME", required=True, help="ISO 8601; UTC without a zone")
+    snapshot = actions.add_parser("snapshot", help="copy the indices into a repository, or list and verify copies")
+    restore = actions.add_parser("restore", help="bring indices back from a snapshot")
+    snapshots_command.arguments(snapshot, restore)
+    for action in (setup, run_parser, importing, rewinding, snapshot, restore):
         action.add_argument("--config", metavar="FILE", required=True, help="YAML with the keys of collector.yaml")
         action.add_argument("--json", action="store_true", help="print one JSON object, last")
     run_parser.add_argument("--roles", metavar="A,B", help="these instead of the configuration's")
@@ -60,11 +73,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """0: done."""
     config = load(CollectorConfig, args.config, args.data if args.action == "import" else None)
+    if args.action in ("snapshot", "restore"):
+        return _told(snapshots_command.work(config, args), as_json=args.json)
     kafka = _kafka(config, args.config)
     if args.action == "setup":
         from logintel_collector.setting_up import set_up  # noqa: PLC0415 - needs a Kafka client, `--help` does not
 
         return _told(set_up(kafka, config.installation, config.stores), as_json=args.json)
+    if args.action == "rewind":
+        from logintel_collector.setting_up import rewind  # noqa: PLC0415 - as above
+
+        return _told(rewind(kafka, config.installation, args.role, args.to), as_json=args.json)
     if args.action == "import":
         from logintel_collector.importer.transfer import transfer  # noqa: PLC0415 - as above
 
@@ -85,6 +104,11 @@ def run(args: argparse.Namespace) -> int:
             parts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in role.summary().items())
             print(f"{role.name}: {parts} in {seconds} s")  # noqa: T201 - the command's output
     return 0
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _told(work: AsyncIterator[str], *, as_json: bool) -> int:

@@ -10,15 +10,18 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from logintel.config.plugin_choice import PluginChoice
 from logintel.config.problem import Problem
 from logintel.config.section import ConfigPath, DataPath, Section, defaults
 from logintel.config.shared import SharedConfig
+from logintel.enricher import EnricherConfig
 from logintel.size import Size
 from logintel_collector.notifier.config import NotifyConfig
 from logintel_collector.roles import MODULES, RoleName
 
 #: Hosts to which there is no network.
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_BY_TYPE: Final = PluginChoice("enricher", "an enricher: keys and values, at least type")
 
 
 class SqliteConfig(Section):
@@ -31,7 +34,47 @@ class RetentionConfig(Section):
     """How much is kept; the oldest goes first, by whichever bound is met first."""
 
     days: Annotated[int, Field(description="Age in days, counted from an event's arrival.", ge=1)] = 30
-    bytes: Annotated[Size, Field(description="Room for all events.")] = Size("5GiB")
+    bytes: Annotated[
+        Size,
+        Field(
+            description="Room for all events: in the SQLite file; in Elasticsearch for daily indices and their copies, "
+            "there without bound where it is not set."
+        ),
+    ] = Size("5GiB")
+
+
+class SnapshotsConfig(Section):
+    """Copies of the indices in a repository of Elasticsearch."""
+
+    repository: Annotated[
+        str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$", description="Its name in Elasticsearch.")
+    ] = "logintel"
+    location: Annotated[
+        str | None,
+        Field(
+            description="Directory that all nodes share, below a path.repo of theirs: makes it a repository of type fs."
+        ),
+    ] = None
+    bucket: Annotated[str | None, Field(description="S3 bucket: makes it a repository of type s3.")] = None
+    base_path: Annotated[str | None, Field(description="Path in the bucket.")] = None
+    daily: Annotated[bool, Field(description="Whether the keeper takes one a day.")] = False
+    keep: Annotated[int, Field(description="Daily ones that are kept.", ge=1)] = 30
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """The repository as Elasticsearch is told of it; None: somebody else has told it."""
+        if self.location:
+            return {"type": "fs", "settings": {"location": self.location}}
+        if self.bucket:
+            settings = {"bucket": self.bucket, "base_path": self.base_path}
+            return {"type": "s3", "settings": {name: value for name, value in settings.items() if value}}
+        return None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.location and self.bucket:
+            raise ValueError("a repository has a location or a bucket, not both")
+        return self
 
 
 class ElasticsearchConfig(Section):
@@ -65,6 +108,7 @@ class ElasticsearchConfig(Section):
         int | None, Field(description="Primary shards of a daily index; by the number of nodes without.", ge=1)
     ] = None
     replicas: Annotated[int | None, Field(description="Copies of each; by the number of nodes without.", ge=0)] = None
+    snapshots: Annotated[SnapshotsConfig | None, Field(description="Where copies of the indices go.")] = None
 
     @property
     def compresses(self) -> bool:
@@ -86,6 +130,13 @@ class PostgresConfig(Section):
     """The database of events' metadata, sources, rules and alerts."""
 
     dsn: Annotated[SecretStr, Field(description="postgresql://user:password@host:port/database, best as ${file:PATH}.")]
+    archive_dir: Annotated[
+        ConfigPath | None,
+        Field(
+            description="Existing directory where the keeper writes old rows of log_entries to files before it drops "
+            "them; without, they are dropped alone."
+        ),
+    ] = None
 
 
 class StoresConfig(Section):
@@ -95,6 +146,20 @@ class StoresConfig(Section):
     elasticsearch: Annotated[ElasticsearchConfig | None, Field(description="For collectors on servers.")] = None
     postgres: Annotated[PostgresConfig | None, Field(description="For collectors on servers.")] = None
     retention: Annotated[RetentionConfig, Field(default_factory=defaults, description="How much is kept.")]
+
+
+class AnalyticsConfig(Section):
+    """What the analyst counts by."""
+
+    values: Annotated[
+        int,
+        Field(
+            description="Sources, levels, categories, hosts and services that are told apart, of each so many a day; "
+            "the others are counted together as _other.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 500
 
 
 class CollectorConfig(SharedConfig):
@@ -110,6 +175,14 @@ class CollectorConfig(SharedConfig):
         Field(description="Directory of alert rules (*.yaml), relative to the file that names it; none by default."),
     ] = None
 
+    analytics: Annotated[AnalyticsConfig, Field(default_factory=defaults, description="What is counted.")]
+    enrich: Annotated[
+        tuple[Annotated[EnricherConfig, _BY_TYPE], ...] | None,
+        Field(
+            description="What is added to events, in this order. Without: geoip, which then knows private "
+            "addresses, and user_agent; [] adds nothing."
+        ),
+    ] = None
     notify: Annotated[tuple[NotifyConfig, ...], Field(description="Whom to tell of alerts.")] = ()
 
     def further_problems(self) -> list[Problem]:
@@ -123,12 +196,13 @@ class CollectorConfig(SharedConfig):
 
     def plan(self) -> list[str]:
         """Where events would go, and which rules would see them; nothing where the file is an agent's alone."""
-        if self.bus.kafka and not self.model_fields_set & {"stores", "roles", "rules_dir", "notify"}:
+        if self.bus.kafka and not self.model_fields_set & {"stores", "roles", "rules_dir", "enrich", "notify"}:
             return super().plan()
         return [
             *super().plan(),
             *self._stores(),
             f"rules of {self.rules_dir}" if self.rules_dir else "no rules",
+            *(f"enrich by {enricher.type}" for enricher in self.enrich or ()),
             *(f"notify by {channel.type}" for channel in self.notify),
         ]
 

@@ -51,6 +51,7 @@ class EmbeddedCollector:
         stored = await self._read(limit)
         if self._positions is None:
             self._positions = await self._patiently(self._store.positions)
+        await self._processor.prepare(record.value for _, record in stored)
         processed = self._processor.process(stored, self._positions)
         self._positions.update(processed.positions)
         changes = self._alerter.evaluate(processed.documents)

@@ -18,6 +18,10 @@ def metrics(roles: Sequence[Role]) -> Iterator[Metric]:
     outcomes = CounterMetricFamily(
         "logintel_role_outcomes", "What became of records, by what was counted.", labels=["role", "outcome"]
     )
+    gaps = CounterMetricFamily(
+        "logintel_bus_gaps", "How often records were gone from the bus before they were read.", labels=["role"]
+    )
+    gone = CounterMetricFamily("logintel_bus_gap_records", "How many they were, as far as known.", labels=["role"])
     for role in roles:
         progress = role.progress
         done.add_metric([role.name], progress.done)
@@ -25,7 +29,14 @@ def metrics(roles: Sequence[Role]) -> Iterator[Metric]:
             lag.add_metric([role.name], progress.lag)
         trouble.add_metric([role.name], float(progress.trouble is not None))
         failures.add_metric([role.name], progress.tries)
+        gaps.add_metric([role.name], progress.gaps)
+        gone.add_metric([role.name], progress.gap_records)
         for outcome, count in role.summary().items():
             if outcome != "done":
                 outcomes.add_metric([role.name, outcome], count)
-    yield from (done, lag, trouble, failures, outcomes)
+    yield from (done, lag, trouble, failures, gaps, gone, outcomes)
+    for gauge in (gauge for role in roles for gauge in role.gauges()):
+        family = GaugeMetricFamily(gauge.name, gauge.help, labels=[gauge.label])
+        for label, value in gauge.values.items():
+            family.add_metric([label], value)
+        yield family

@@ -1,12 +1,13 @@
-"""Setting up: what the roles need on the servers, made where it is missing; safe to repeat."""
+"""Setting up: what the roles need on the servers, made where it is missing; and where their groups go on."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Final
 
 from logintel.bus import topics
-from logintel.bus.kafka_groups import commit_start, earliest
+from logintel.bus.kafka_groups import commit_back, commit_start, earliest
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
 from logintel_collector.config import ElasticsearchConfig, PostgresConfig, StoresConfig
@@ -17,6 +18,7 @@ GROUPS: Final[dict[RoleName, str]] = {
     "processor": topics.INGESTION.name,
     "indexer": topics.PROCESSING.name,
     "recorder": topics.PROCESSING.name,
+    "analyst": topics.ANALYTICS.name,
 }
 
 
@@ -35,6 +37,13 @@ async def set_up(kafka: KafkaBusConfig, installation: str, stores: StoresConfig)
     if stores.postgres:
         yield await _set_up_postgres(stores.postgres)
         yield await _record_start(kafka, reader_of(installation), stores.postgres)
+
+
+async def rewind(kafka: KafkaBusConfig, installation: str, role: RoleName, moment: datetime) -> AsyncIterator[str]:
+    """Have the role's group read once more what came since; what was done, a line. Raises Refused."""
+    group, topic = f"{installation}-{role}", GROUPS[role]
+    count = await commit_back(kafka, group, topic, moment)
+    yield f"group {group}: reads {count:,} records of {topic} once more"
 
 
 async def _set_up_elasticsearch(config: ElasticsearchConfig) -> str:

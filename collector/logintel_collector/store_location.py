@@ -49,7 +49,7 @@ def searched(args: argparse.Namespace) -> Path | ElasticsearchConfig:
 
 
 def alerts_at(args: argparse.Namespace) -> Path | PostgresConfig:
-    """Where alerts are: the embedded store's file, or PostgreSQL where the configuration names it.
+    """Where sources and alerts are: the embedded store's file, or PostgreSQL where the configuration names it.
 
     Raises Misconfigured.
     """

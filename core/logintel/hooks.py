@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Final, NamedTuple
 
 import pluggy
 import structlog
 
+from logintel.enricher import Enricher
 from logintel.formats import Format, FormatRegistry
 from logintel.source import Source
 
@@ -37,6 +38,11 @@ class Hooks:
         """Format classes of this plugin."""
         raise NotImplementedError
 
+    @hookspec
+    def enrichers(self) -> list[type[Enricher]]:
+        """Enricher classes of this plugin."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
@@ -44,6 +50,7 @@ class Plugins:
 
     sources: dict[str, type[Source]] = field(default_factory=dict)
     formats: FormatRegistry = field(default_factory=FormatRegistry)
+    enrichers: dict[str, type[Enricher]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,30 +61,41 @@ def load_plugins(points: list[EntryPoint] | None = None) -> Plugins:
     """
     sources: dict[str, type[Source]] = {}
     formats: dict[str, type[Format]] = {}
+    enrichers: dict[str, type[Enricher]] = {}
     broken: dict[str, str] = {}
     for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda p: p.name):
         try:
-            offered_sources, offered_formats = _offer(point)
-            _refuse_taken({s.type for s in offered_sources} & sources.keys(), "source type")
-            _refuse_taken({f.name for f in offered_formats} & formats.keys(), "format")
+            offer = _offer(point)
+            _refuse_taken(offer.sources.keys() & sources.keys(), "source type")
+            _refuse_taken(offer.formats.keys() & formats.keys(), "format")
+            _refuse_taken(offer.enrichers.keys() & enrichers.keys(), "enricher type")
         except Exception as error:  # noqa: BLE001 - a plugin is foreign code: whatever it raises must not stop the others
             broken[point.name] = f"{type(error).__name__}: {error}"
             _log.error("plugin_left_out", plugin=point.name, reason=broken[point.name])
             continue
-        sources.update({s.type: s for s in offered_sources})
-        formats.update({f.name: f for f in offered_formats})
-    return Plugins(sources, FormatRegistry(formats), broken)
+        sources.update(offer.sources)
+        formats.update(offer.formats)
+        enrichers.update(offer.enrichers)
+    return Plugins(sources, FormatRegistry(formats), enrichers, broken)
 
 
-def _offer(point: EntryPoint) -> tuple[list[type[Source]], list[type[Format]]]:
+class _Offer(NamedTuple):
+    sources: dict[str, type[Source]]
+    formats: dict[str, type[Format]]
+    enrichers: dict[str, type[Enricher]]
+
+
+def _offer(point: EntryPoint) -> _Offer:
     """What one plugin registers; raises whatever its import or its hooks raise."""
     manager = pluggy.PluginManager(_PROJECT)
     manager.add_hookspecs(Hooks)
     manager.register(point.load(), name=point.name)
     manager.check_pending()
-    return (
-        [cls for offered in manager.hook.source_types() for cls in offered],
-        [cls for offered in manager.hook.formats() for cls in offered],
+    hook = manager.hook
+    return _Offer(
+        {cls.type: cls for offered in hook.source_types() for cls in offered},
+        {cls.name: cls for offered in hook.formats() for cls in offered},
+        {cls.type: cls for offered in hook.enrichers() for cls in offered},
     )
 
 

@@ -75,6 +75,16 @@ def identify(stream: bytes, spans: Iterable[Span]) -> Identities:
     return Identities(ids, seqs)
 
 
+def id_bounds(stream: bytes, first: bytes, last: bytes) -> tuple[str, str]:
+    """The lowest and the highest log_id that events of `stream` from seq `first` to seq `last` can have.
+
+    Events that end at the same byte as the first or the last one are inside.
+    """
+    head = _stream_prefix(stream)
+    lowest, highest = ((_VARIANT | (position_of(seq)[0] & _OFFSET_MASK) << 16) for seq in (first, last))
+    return tuple(f"{head}-{digits[:4]}-{digits[4:]}" for digits in (f"{lowest:016x}", f"{highest | 0xFFFF:016x}"))  # type: ignore[return-value]
+
+
 def seq_of(end: int, index: int = 0) -> bytes:
     """The wire form of a position; compares as the position does."""
     return _SEQ.pack(end, index)

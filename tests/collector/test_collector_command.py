@@ -90,7 +90,8 @@ def test_lines_of_a_file_become_documents_each_once(config: Path, kafka: str) ->
     collecting = ("collector", "run", "--config", str(config), "--once", "--json")
     first = finished(*collecting)
     assert first.returncode == 0, first.stderr
-    assert json.loads(first.stdout)["roles"] == {"processor": {"done": LINES, "repeats": 0, "dead_letters": 0}}
+    none = {"repeats": 0, "dead_letters": 0, "unenriched": 0}
+    assert json.loads(first.stdout)["roles"] == {"processor": {"done": LINES, **none}}
     assert json.loads(finished(*collecting).stdout)["roles"]["processor"]["done"] == 0
     assert processed(kafka, tag) == [f"{tag} request {n}" for n in range(LINES)]
 
@@ -107,9 +108,19 @@ def test_setup_says_what_it_did_and_may_be_repeated(config: Path) -> None:
     assert f"group {name}-other-processor: begins at the earliest record of 12 partitions of log-ingestion" in fresh
 
 
+def listens(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal (proc(5), SigCgt)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 def test_a_collector_that_is_told_to_stop_ends_well(config: Path) -> None:
     running = subprocess.Popen(command("collector", "run", "--config", str(config)), stderr=subprocess.DEVNULL)
-    time.sleep(3)
+    deadline = time.monotonic() + 60
+    while not listens(running.pid, signal.SIGTERM):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     running.send_signal(signal.SIGTERM)
     assert running.wait(30) == 0
 

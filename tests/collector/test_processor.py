@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from logintel.bus import Record, Stored
 from logintel.event import Json
+from logintel_collector.categories import category_of
 from logintel_collector.document import Document
-from logintel_collector.processor import AcceptedRange, Processor, category_of
+from logintel_collector.processor import AcceptedRange, Processor
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 STREAM = b"s" * 16
@@ -71,6 +72,7 @@ def test_a_document_has_exactly_the_index_fields() -> None:
         **GOOD,
         "category": "system",
         "size_bytes": len(GOOD["raw_log"]),
+        "latency_ms": 26 * 3600 * 1000,
         "processing_status": "processed",
         "created_at": "2026-11-22T12:00:00.000000Z",
     }

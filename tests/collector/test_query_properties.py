@@ -38,10 +38,15 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-CLAUSES = ("term", "match", "match_phrase", "prefix", "wildcard", "terms", "range", "exists", "query_string", "regexp")
+CLAUSES = (
+    "term", "match", "match_phrase", "prefix", "wildcard", "terms", "range", "exists", "query_string", "regexp",
+    "fuzzy", "ids", "match_bool_prefix", "match_phrase_prefix", "multi_match", "simple_query_string", "geo_distance",
+    "geo_bounding_box", "terms_set", "dis_max", "constant_score", "boosting", "function_score", "wrapper", "nested",
+)  # fmt: skip
 PARAMETERS = (
     "value", "query", "operator", "minimum_should_match", "case_insensitive", "boost", "gt", "gte", "lt", "lte", "format",
-    "time_zone", "slop", "field", "default_field", "zero_terms_query",
+    "time_zone", "slop", "field", "default_field", "zero_terms_query", "fuzziness", "fields", "values", "type", "flags",
+    "lenient", "queries", "filter", "distance", "prefix_length", "analyze_wildcard", "default_operator",
 )  # fmt: skip
 BODIES = st.dictionaries(
     st.sampled_from(FIELDS + PARAMETERS),

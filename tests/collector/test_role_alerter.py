@@ -120,7 +120,7 @@ class Scene:
         return f"{self.config.installation}-alerter"
 
     def role(self) -> AlerterRole:
-        return AlerterRole(self.config, self.topic, lambda: NOW)
+        return AlerterRole(self.config, self.topic, lambda: NOW, f"{self.topic}-ledger")
 
     def process(self, settle_every: float = 0.3) -> subprocess.Popen[str]:
         stores = {"postgres": {"dsn": self.dsn}}
@@ -210,11 +210,11 @@ async def scene(kafka: str, database: str, rules: Path, partitions: int = 1) -> 
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, partitions, 1)])
+        await admin.create_topics([NewTopic(name, partitions, 1), NewTopic(f"{name}-ledger", 1, 1)])
         async with on.connected() as connection:
             await postgres.migrate(connection)
         yield on
-        await admin.delete_topics([name])
+        await admin.delete_topics([name, f"{name}-ledger"])
     finally:
         await admin.close()
         for process in on.processes:
@@ -462,6 +462,7 @@ def test_what_is_gone_from_the_bus_is_reported_and_what_is_no_document_is_skippe
                 await run_roles([role], asyncio.Event(), once=True)
             (gap,) = (entry for entry in logs if entry["event"] == "bus_gap")
             assert (gap["wanted"], gap["continued_from"]) == (10, 30)
+            assert (role.progress.gaps, role.progress.gap_records) == (1, 20)
             assert [entry["offset"] for entry in logs if entry["event"] == "document_skipped"] == [50, 51, 52]
             alerts, _, _, offsets = await on.contents()
             assert [alert.title for alert in alerts.values()] == ["anything fatal: source=shop"]

@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from logintel.bus import kafka_lz4
 from logintel.bus.kafka_groups import commit_start
+from logintel.config.version import config_version
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.roles import runner
@@ -56,6 +57,7 @@ class Place:
     config: CollectorConfig
     topic: str
     dead: str
+    ledger: str
     client: ElasticsearchClient
 
     @property
@@ -64,7 +66,7 @@ class Place:
         return self.config.bus.kafka.bootstrap_servers[0]
 
     def role(self) -> IndexerRole:
-        return IndexerRole(self.config, self.topic, self.dead)
+        return IndexerRole(self.config, self.topic, self.dead, self.ledger)
 
     async def caught_up(self) -> IndexerRole:
         """An indexer of the group that has read all there is."""
@@ -74,7 +76,7 @@ class Place:
         return role
 
     def process(self) -> subprocess.Popen[bytes]:
-        words = [self.config.model_dump_json(), self.topic, self.dead]
+        words = [self.config.model_dump_json(), self.topic, self.dead, self.ledger]
         return subprocess.Popen([sys.executable, "-c", PROCESS, *words])
 
     async def send(self, messages: Sequence[Message], partition: int | None = None) -> None:
@@ -171,15 +173,17 @@ async def place(kafka: str, elasticsearch: str, *, templates: bool = True) -> As
     assert config.stores.elasticsearch
     admin, client = AIOKafkaAdminClient(bootstrap_servers=kafka), ElasticsearchClient(config.stores.elasticsearch)
     await admin.start()
-    made = Place(config, f"{name}-processing", f"{name}-dead", client)
+    made = Place(config, f"{name}-processing", f"{name}-dead", f"{name}-ledger", client)
     try:
-        await admin.create_topics([NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1)])
+        await admin.create_topics(
+            [NewTopic(made.topic, PARTITIONS, 1), NewTopic(made.dead, 1, 1), NewTopic(made.ledger, 1, 1)]
+        )
         assert config.bus.kafka
         assert await commit_start(config.bus.kafka, f"{name}-indexer", made.topic) == PARTITIONS
         if templates:
             await set_up(client, config.stores.elasticsearch)
         yield made
-        await admin.delete_topics([made.topic, made.dead])
+        await admin.delete_topics([made.topic, made.dead, made.ledger])
         indices = ",".join(await client.ask("GET", f"/{client.prefix}*/_alias"))
         if indices:
             await client.ask("DELETE", f"/{indices}")
@@ -196,7 +200,14 @@ def test_documents_are_in_the_index_of_their_day(kafka: str, elasticsearch: str)
             sent = [*documents("a", range(500)), document("old", ""), document("odd", "../../x")]
             await at.send(sent)
             role = await at.caught_up()
-            assert role.summary() == {"done": 502, "stored": 502, "repeats": 0, "mended": 0, "dead_letters": 0}
+            assert role.summary() == {
+                "done": 502,
+                "stored": 502,
+                "repeats": 0,
+                "mended": 0,
+                "overflowed": 0,
+                "dead_letters": 0,
+            }
             assert await at.committed() == 502
             assert await at.stored() == {orjson.loads(v or b"")["log_id"]: orjson.loads(v or b"") for v, _ in sent}
             assert await at.count("engineering_logs-2026.03.04") == 250
@@ -247,6 +258,7 @@ def test_what_cannot_be_indexed_becomes_a_dead_letter_and_stops_nothing(kafka: s
                 value or b"": reason for (value, _), reason in zip(bad, reasons, strict=True)
             }
             assert {letter["stage"] for letter in letters.values()} == {"indexer"}
+            assert {letter["config_version"] for letter in letters.values()} == {config_version(at.config)}
             undated = letters[bad[4][0] or b""]
             assert undated["log_id"] == "undated"
             assert "[timestamp]" in undated["error"]
@@ -279,7 +291,7 @@ def test_an_indexer_that_is_killed_at_any_moment_costs_and_doubles_nothing(kafka
 
 
 def test_a_server_that_is_killed_and_comes_back_has_all(
-    devstack: Stack, kafka: str, elasticsearch: str, monkeypatch: pytest.MonkeyPatch
+    devstack: Stack, kafka: str, elasticsearch: str, elasticsearch_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "PAUSE", (0.1, 1.0))
 
@@ -292,14 +304,14 @@ def test_a_server_that_is_killed_and_comes_back_has_all(
                 async with asyncio.timeout(60):
                     while not role.stored:
                         await asyncio.sleep(0.01)
-                await asyncio.to_thread(devstack.kill, "elasticsearch")
+                await asyncio.to_thread(devstack.kill, elasticsearch_name)
                 await at.send(documents("b", range(2000)))
                 async with asyncio.timeout(30):
                     while not role.progress.trouble:
                         await asyncio.sleep(0.05)
                 assert "is it running and reachable" in role.progress.trouble
             finally:
-                assert await asyncio.to_thread(devstack.up, ["elasticsearch"]) == {"elasticsearch": elasticsearch}
+                assert await asyncio.to_thread(devstack.up, [elasticsearch_name]) == {elasticsearch_name: elasticsearch}
             async with asyncio.timeout(90):
                 while role.progress.done < 10_000:
                     await asyncio.sleep(0.05)
@@ -308,6 +320,52 @@ def test_a_server_that_is_killed_and_comes_back_has_all(
             found = await at.stored()
             assert found.keys() == {f"a-{n:06}" for n in range(8000)} | {f"b-{n:06}" for n in range(2000)}
             assert role.dead_letters == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_nearly_full_disk_is_said_and_waited_out(kafka: str, elasticsearch: str) -> None:
+    """Users' complaint of peers: events of a batch that a store refuses in part are dropped, or all are sent again."""
+
+    async def scenario() -> None:
+        async with place(kafka, elasticsearch) as at:
+            index = f"/{at.client.prefix}engineering_logs-2026.03.04"
+            await at.client.ask("PUT", index)
+            await at.client.ask("PUT", f"{index}/_settings", {"index.blocks.read_only_allow_delete": True})
+            await at.send(documents("d", range(1000)))
+            stop, role = asyncio.Event(), at.role()
+            running = asyncio.create_task(run_roles([role], stop))
+            async with asyncio.timeout(60):
+                while not role.trouble or await at.count("engineering_logs-2026.03.05") < 500:
+                    await asyncio.sleep(0.1)
+            assert "a disk is nearly full: make room" in role.trouble
+            assert await at.count("engineering_logs-2026.03.04") == 0
+            assert await at.committed() == 0
+            await at.client.ask("PUT", f"{index}/_settings", {"index.blocks.read_only_allow_delete": None})
+            async with asyncio.timeout(60):
+                while role.progress.done < 1000:
+                    await asyncio.sleep(0.1)
+            stop.set()
+            await running
+            assert role.trouble is None
+            assert (await at.stored()).keys() == {f"d-{n:06}" for n in range(1000)}
+            assert (role.stored, role.repeats, role.dead_letters) == (1000, 0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_fields_that_do_not_fit_are_counted(kafka: str, elasticsearch: str) -> None:
+    async def scenario() -> None:
+        async with place(kafka, elasticsearch) as at:
+            await at.send([document("first", metadata={"code": 5})], partition=0)
+            await at.caught_up()
+            many = {f"k{n}": n for n in range(1500)}
+            await at.send([document("text", metadata={"code": "x"}), document("many", metadata=many)], partition=0)
+            role = await at.caught_up()
+            assert (role.stored, role.mended, role.overflowed, role.dead_letters) == (2, 2, 1, 0)
+            found = await at.stored()
+            assert found["text"]["overflow"] == {"metadata": {"code": "x"}}
+            assert found["many"]["overflow"] == {"metadata": many}
 
     asyncio.run(scenario())
 

@@ -283,7 +283,7 @@ def test_a_channel_that_answers_nobody_keeps_no_other_from_telling(
                 await running
                 assert role.summary()["told"] == 4 * len(told)
                 assert role.summary()["failures"] > 0
-                async with httpx.AsyncClient(base_url=f"{elasticsearch}/{on.topic}-engineering_alerts/") as asking:
+                async with httpx.AsyncClient(base_url=f"{elasticsearch}/{on.topic}-engineering_alerts-*/") as asking:
                     (await asking.post("_refresh")).raise_for_status()
                     found = (await asking.get("_search?size=100")).json()["hits"]["hits"]
                     (kinds,) = (await asking.get("_mapping")).json().values()

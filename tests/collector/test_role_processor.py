@@ -17,21 +17,25 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import KafkaError
+from enriching import enricher
 
 from logintel.bus import Record, kafka_lz4, kafka_replay
 from logintel.config.shared import KafkaBusConfig
 from logintel.encoder import Encoder
+from logintel.enricher import Enriched, Enricher, EnricherConfig, EnricherContext
 from logintel.event import Envelope, Event
 from logintel.identity import identify
 from logintel_collector.config import CollectorConfig
+from logintel_collector.enrichment.enrichment import Enrichment
 from logintel_collector.processor import Processor
 from logintel_collector.roles.messages import is_replay
 from logintel_collector.roles.processor_lane import Lane, Route, group_of
 from logintel_collector.roles.processor_role import ProcessorRole
 from logintel_collector.roles.runner import run_roles
 from logintel_collector.roles.transactions import Poisoned
+from logintel_collector.stream_ledger import StreamRange, entry_of
 
 STAMP = "2026-03-04T05:06:07.000000Z"
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
@@ -153,7 +157,8 @@ async def cluster(
     kafka: str, partitions: int = 1, max_document: int = Route().max_document, max_message: int = 2**21
 ) -> AsyncIterator[Cluster]:
     name = f"test-{secrets.token_hex(6)}"
-    route = Route(f"{name}-ingestion", f"{name}-processing", f"{name}-positions", f"{name}-dead", max_document)
+    names = [f"{name}-{each}" for each in ("ingestion", "processing", "positions", "dead", "ledger")]
+    route = Route(names[0], names[1], names[2], names[3], names[4], max_document)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
@@ -163,10 +168,11 @@ async def cluster(
                 NewTopic(route.processing, partitions, 1, topic_configs={"max.message.bytes": str(max_message)}),
                 NewTopic(route.positions, partitions, 1, topic_configs={"cleanup.policy": "compact"}),
                 NewTopic(route.dead_letters, 2, 1),
+                NewTopic(route.ledger, partitions, 1, topic_configs={"cleanup.policy": "compact"}),
             ]
         )
         yield Cluster(kafka, name, route)
-        await admin.delete_topics([route.ingestion, route.processing, route.positions, route.dead_letters])
+        await admin.delete_topics(names)
     finally:
         await admin.close()
 
@@ -368,6 +374,59 @@ def test_records_that_the_cluster_refuses_leave_nothing_behind(kafka: str) -> No
     asyncio.run(scenario())
 
 
+def test_a_partition_that_only_log_ingestion_has_is_refused_with_what_to_do(kafka: str) -> None:
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+            await admin.start()
+            await admin.create_partitions({on.route.ingestion: NewPartitions(2)})
+            async with asyncio.timeout(60):  # the broker hears of it a moment later
+                while len((await admin.describe_topics([on.route.ingestion]))[0]["partitions"]) < 2:
+                    await asyncio.sleep(0.05)
+            await admin.close()
+            config = CollectorConfig.model_validate({"installation": on.installation, "bus": {"kafka": on.config}})
+            role = ProcessorRole(config, processor(), on.route)
+            with pytest.raises(ExceptionGroup) as raised:
+                await run_roles([role], asyncio.Event(), once=True)
+            (refused,) = raised.value.exceptions
+            counts = (
+                f"topic {on.route.processing} has 1 partitions, {on.route.ingestion} has 2: the processor needs as many"
+            )
+            assert str(refused) == f"{counts}: run `logintel collector setup`, which adds them"
+
+    asyncio.run(scenario())
+
+
+def test_what_was_passed_on_is_in_the_ledger_whoever_dies(kafka: str) -> None:
+    """Counts by stream and day, in the transaction of the events; what is aborted is in neither."""
+
+    async def scenario() -> None:
+        async with cluster(kafka) as on:
+            one, other = secrets.token_bytes(16), secrets.token_bytes(16)
+            read = await on.send(
+                [*events(one, 0, 10), *events(other, 0, 5), Record(b"{}", one, events(one, 10, 1)[0].seq)]
+            )
+            zombie = await on.lane()
+            await zombie.take(processor(), read[:4])
+            await zombie.send(processor(), read[4:])
+            heir = await on.lane()
+            await heir.take(processor(), read[4:])
+            again = await on.send([*events(one, 3, 2), *events(other, 5, 2)])
+            await heir.take(processor(), again)
+            await heir.close()
+            await zombie.close()
+            newest = {record.key: record.value for record in await on.read(on.route.ledger)}
+            ranges = [entry_of(key, value) for key, value in newest.items()]
+            assert all(isinstance(known, StreamRange) and known.installation == on.installation for known in ranges)
+            found = sorted(
+                (k.stream == one, *k.days.items(), k.dead_letters) for k in ranges if isinstance(k, StreamRange)
+            )
+            day = "2026.03.04"
+            assert found == [(False, (day, 7), 0), (True, (day, 4), 0), (True, (day, 6), 1)]
+
+    asyncio.run(scenario())
+
+
 #: A processor as a process of its own; ends when it has caught up, if told so.
 PROCESS = """
 import asyncio, sys
@@ -388,7 +447,7 @@ asyncio.run(run_roles([role], asyncio.Event(), once=once == "once"))
 
 
 def process(on: Cluster, *, once: bool = False) -> subprocess.Popen[bytes]:
-    topics = [on.route.ingestion, on.route.processing, on.route.positions, on.route.dead_letters]
+    topics = on.route[:5]
     words = [on.kafka, on.installation, "once" if once else "on", *topics]
     return subprocess.Popen([sys.executable, "-c", PROCESS, *words])
 
@@ -473,3 +532,49 @@ def test_a_record_that_is_refused_is_found_and_put_aside_alone(kafka: str) -> No
             assert await on.texts() == numbered(stream, range(100)) + numbered(stream, range(101, 151))
 
     asyncio.run(scenario())
+
+
+class _Failing(Enricher):
+    type = "failing"
+
+    def enrich(self, events: Sequence[Enriched]) -> None:
+        for event in events:
+            if str(event["raw_log"]).endswith("bad"):
+                raise RuntimeError
+
+
+def test_events_are_enriched_alike_however_they_are_batched(kafka: str) -> None:
+    """What an enricher fails on is counted and goes on; a replay in other transactions says the same."""
+    texts = ["good"] * 7 + ["bad"] + ["good"] * 4
+
+    def sent(stream: bytes) -> list[Record]:
+        spans = [(n, n + 1) for n in range(len(texts))]
+        return [
+            Record(
+                ENCODER.encode(Event(raw=text, metadata={"client_ip": "10.0.0.7"}), STAMP, "record", log_id),
+                stream,
+                seq,
+            )
+            for text, log_id, seq in zip(texts, *identify(stream, spans), strict=True)
+        ]
+
+    async def run() -> None:
+        enrichers = [enricher("geoip"), _Failing(EnricherConfig(type="failing"), EnricherContext())]
+        worker = Processor(lambda: NOW, enrichment=Enrichment(enrichers))
+        async with cluster(kafka, partitions=2) as topics:
+            unenriched = []
+            for partition, size in ((0, len(texts)), (1, 5)):
+                read = await topics.send(sent(bytes([partition]) * 16), partition)
+                lane = await topics.lane(partition)
+                parts = [read[first : first + size] for first in range(0, len(read), size)]
+                unenriched.append(sum([(await lane.take(worker, part)).unenriched for part in parts]))
+                await lane.close()
+            documents = [orjson.loads(record.value) for record in await topics.read(topics.route.processing)]
+        assert unenriched == [1, 1]
+        assert len(documents) == 2 * len(texts)
+        said = [(found["raw_log"], found["metadata"], found["tags"]) for found in documents]
+        assert said[: len(texts)] == said[len(texts) :]
+        assert all(metadata["geo"] == {"network": "private"} for _, metadata, _ in said)
+        assert [tags for _, _, tags in said].count(["_unenriched"]) == 2
+
+    asyncio.run(run())

@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from logintel.bus import Stored, kafka_lz4
 from logintel.bus.kafka_batch import Message
-from logintel.bus.kafka_groups import commit_start
+from logintel.bus.kafka_groups import commit_back, commit_start
 from logintel.bus.topics import PROCESSING, set_up
 from logintel.config.shared import KafkaBusConfig
+from logintel.config.version import config_version
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
 from logintel_collector.processor import Account, Processor
@@ -215,6 +216,7 @@ def test_what_no_row_can_hold_becomes_a_dead_letter_and_stops_nothing(
                 typed[1]: "refused",
             }
             assert {letter["stage"] for letter in letters.values()} == {"recorder"}
+            assert {letter["config_version"] for letter in letters.values()} == {config_version(at.config)}
             assert letters[wide[1] or b""]["log_id"] == ids([wide])[0]
             assert not any("secret" in letter["error"] for letter in letters.values())
             assert (await at.caught_up()).dead_letters == 0
@@ -276,6 +278,42 @@ def test_a_server_that_is_killed_and_comes_back_has_all(
             assert at.config.stores.postgres
             async with connected(at.config.stores.postgres, "test") as connection:
                 assert await stored(connection) == ids([*first, *second])
+
+    asyncio.run(scenario())
+
+
+def test_a_database_that_was_restored_gets_the_rest_by_reading_once_more(
+    kafka: str, database: str, records: Records
+) -> None:
+    """`logintel collector rewind`: what is gone comes again, what is there stays once, and nobody is surprised at work."""
+
+    async def scenario() -> None:
+        async with place(kafka, database) as at:
+            before, after = today(records(100)), today(records(200, b"2" * 16))
+            await at.send(before)
+            await at.caught_up()
+            moment = datetime.now(UTC)
+            await at.send(after)
+            await at.caught_up()
+            await at.connection.execute("DELETE FROM log_entries WHERE log_id = ANY ($1)", ids(after))
+            assert at.config.bus.kafka
+            rewinding = (at.config.bus.kafka, f"{at.config.installation}-recorder", at.topic)
+            role, stop = at.role(), asyncio.Event()
+            running = asyncio.create_task(run_roles([role], stop))
+            async with asyncio.timeout(60):
+                while role.progress.lag != 0:
+                    await asyncio.sleep(0.05)
+            with pytest.raises(Refused, match="stop its members, then try again"):
+                await commit_back(*rewinding, moment)
+            stop.set()
+            await running
+            assert await at.count() == 100
+            assert await commit_back(*rewinding, moment) == 200
+            await at.caught_up()
+            assert await stored(at.connection) == ids([*before, *after])
+            assert await commit_back(*rewinding, moment - timedelta(days=1)) == 300
+            assert await commit_back(*rewinding, moment) == 0, "never forward"
+            assert await at.committed() == 0
 
     asyncio.run(scenario())
 

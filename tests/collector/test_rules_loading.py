@@ -36,7 +36,7 @@ rules:
     conditions: {type: spike}
     severity: LOW
   - name: unknown clause
-    query: {bool: {filter: [{fuzzy: {level: EROR}}]}}
+    query: {bool: {filter: [{span_term: {level: EROR}}]}}
     conditions: {type: match}
     severity: LOW
   - just text
@@ -74,7 +74,7 @@ def test_every_problem_of_every_file_is_told_and_the_good_rules_load(tmp_path: P
         "b.yml:13: rules[0].severity: expected 'LOW', 'MEDIUM', 'HIGH' or 'CRITICAL'",
         "b.yml:16: rules[1].conditions: type 'spike' is not supported yet; supported: match, threshold",
     ]
-    assert clause.startswith("b.yml:19: rules[2].query: bool.filter[0].fuzzy")
+    assert clause.startswith("b.yml:19: rules[2].query: bool.filter[0].span_term")
     assert text == "b.yml:22: rules[3]: expected a rule: keys and values"
     assert syntax.startswith("c.yaml:1: not valid YAML")
 

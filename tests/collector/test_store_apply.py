@@ -80,7 +80,7 @@ def test_a_batch_is_there_after_reopening(path: Path, records: Records) -> None:
 
     run(main)
     assert rows(path, "SELECT body FROM documents ORDER BY id") == [(d.body.decode(),) for d in done.documents]
-    assert rows(path, "SELECT * FROM dead_letters") == [astuple(letter) for letter in done.dead_letters]
+    assert rows(path, "SELECT * FROM dead_letters") == [(*astuple(letter), None) for letter in done.dead_letters]
 
 
 def test_log_entries_show_the_document(path: Path, records: Records) -> None:

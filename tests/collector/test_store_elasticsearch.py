@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,15 +18,17 @@ import pytest
 import yaml
 
 from logintel.bus import Stored
+from logintel.event import Json
 from logintel.main import main
 from logintel.refused import Refused
 from logintel_collector.alert import Changes
 from logintel_collector.config import ElasticsearchConfig
 from logintel_collector.document import Document
 from logintel_collector.processor import Processor
+from logintel_collector.stores import elasticsearch as elasticsearch_store
 from logintel_collector.stores import elasticsearch_bulk
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError, connected
-from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome
+from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome, Pace
 from logintel_collector.stores.elasticsearch_indices import is_set_up, set_up
 from logintel_collector.stores.elasticsearch_search import ElasticsearchSearch
 from logintel_collector.stores.sqlite import Store
@@ -84,7 +88,7 @@ SEED: dict[str, dict[str, Any]] = {
         "escalation_level": {"type": "integer"},
         "metadata": {"type": "object", "dynamic": "true"},
     },
-    "engineering_analytics": {
+    "engineering_analytics-2026.03": {
         "metric_name": KEYWORD,
         "metric_type": KEYWORD,
         "timestamp": {"type": "date"},
@@ -98,7 +102,9 @@ SEED: dict[str, dict[str, Any]] = {
 #: What our mapping has beyond the seed's.
 OURS = {
     f"engineering_logs-{DAY}": {
-        "metadata_text": {"type": "text"},
+        "latency_ms": {"type": "long"},
+        "overflow": {"type": "flattened", "ignore_above": 8191, "depth_limit": 1000},
+        "parsed_fields": {"dynamic": "true"},
         "message": {"fields": {"log": {"type": "text", "analyzer": "log_analyzer"}}},
     }
 }
@@ -172,30 +178,32 @@ def test_the_templates_make_the_seeds_mappings(config: ElasticsearchConfig) -> N
     asyncio.run(scenario())
 
 
-def test_a_server_of_version_8_takes_the_same(devstack: Stack) -> None:
+def test_a_server_of_version_8_takes_the_same(devstack: Stack, elasticsearch_name: str) -> None:
     """Of templates, analyzer, bulk, mending and search, what is not the same code for both versions is their server."""
     address = devstack.up(["elasticsearch8"])["elasticsearch8"]
-    config = ElasticsearchConfig(hosts=(address,), prefix="t8-")
+    config = ElasticsearchConfig(hosts=(address,), prefix=f"t{secrets.token_hex(6)}-")
 
     async def scenario() -> None:
         async with ready(config) as client:
             assert await set_up(client, config) == []
             first = entry(config, "first", {"metadata": {"code": 5, "o": {"a": 1}}, "message": "connections failed"})
-            bodies = [{"metadata": {"code": "abc"}}, {"metadata": {"o": "plain"}}, HARMLESS["many fields"]]
+            bodies = [{"metadata": {"code": "abc"}}, {"metadata": {"o": "plain"}}, AWKWARD["5,000 fields"][0]]
             rest = [entry(config, str(n), body) for n, body in enumerate(bodies)]
             writer = BulkWriter(client)
             assert (await writer.store([first])).stored == 1
             outcome = await writer.store([first, *rest])
-            assert (outcome.stored, outcome.repeats, len(outcome.mended), outcome.refused) == (3, 1, 1, [])
-            assert (await stored(client))["1"]["metadata_text"] == ['{"metadata":{"o":"plain"}}']
+            assert (outcome.stored, outcome.repeats, len(outcome.mended), outcome.refused) == (3, 1, 3, [])
+            assert (await stored(client))["1"]["overflow"] == {"metadata": {"o": "plain"}}
 
     try:
         asyncio.run(scenario())
         with ElasticsearchSearch(config) as search:
             assert search.count({"match": {"message.log": "connection fails"}}) == 1
             assert [one["log_id"] for one in search.documents({"term": {"metadata.code": 5}})] == ["first"]
+            assert search.count({"term": {"overflow.metadata.code": "abc"}}) == 1
     finally:
-        devstack.down(["elasticsearch8"])
+        if elasticsearch_name != "elasticsearch8":
+            devstack.down(["elasticsearch8"])
 
 
 def test_templates_are_put_when_they_are_missing_or_differ(config: ElasticsearchConfig) -> None:
@@ -247,61 +255,163 @@ def deep(levels: int) -> dict[str, Any]:
     return {"n": deep(levels - 1)} if levels else {"x": 1}
 
 
-#: Documents that an index with the first one refuses or would refuse, and what they keep in their own place.
+#: Documents that an index with the first one refuses or would refuse, and what of them it finds in `overflow`.
 AWKWARD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "text for object": ({"metadata": {"o": "plain word", "s": "kept"}}, {"metadata": {"s": "kept"}}),
-    "object for text": ({"metadata": {"s": {"a": 1}, "t": "kept"}}, {"metadata": {"t": "kept"}}),
-    "dotted object for text": ({"metadata": {"s.r": "x", "t": "kept"}}, {"metadata": {"t": "kept"}}),
-    "two at once": ({"metadata": {"s": {"a": 1}, "o": "x", "t": "kept"}}, {"metadata": {"t": "kept"}}),
-    "mixed": ({"metadata": {"mix": [1, {"a": 1}], "t": "kept"}}, {"metadata": {"t": "kept"}}),
-    "no name": ({"metadata": {"": "x"}, "level": "INFO"}, {"level": "INFO"}),
-    "name of dots": ({"metadata": {"a..b": "x"}}, {}),
-    "too deep": ({"metadata": {"n": deep(25), "t": "kept"}}, {"metadata": {"t": "kept"}}),
-    "endless name": ({"metadata": {"x" * 40_000: "a"}}, {}),
-    "endless tag": ({"tags": ["b" * 40_000]}, {}),
-    "line number": ({"parsed_fields": {"line_number": "abc", "host": "h"}}, {"parsed_fields": {"host": "h"}}),
-    "metadata is a text": ({"metadata": "x"}, {}),
+    "text for number": ({"metadata": {"code": "abc", "t": "kept"}}, {"metadata": {"code": "abc"}}),
+    "text for truth": ({"metadata": {"b": "maybe"}}, {"metadata": {"b": "maybe"}}),
+    "truth for number": ({"metadata": {"code": True}}, {"metadata": {"code": True}}),
+    "number for truth": ({"metadata": {"b": 1}}, {"metadata": {"b": 1}}),
+    "huge number": ({"metadata": {"code": 2**63}}, {"metadata": {"code": 2**63}}),
+    "no number": ({"metadata": {"r": "NaN"}}, {"metadata": {"r": "NaN"}}),
+    "text for object": ({"metadata": {"o": "plain word", "s": "kept"}}, {"metadata": {"o": "plain word"}}),
+    "object for text": ({"metadata": {"s": {"a": 1}, "t": "kept"}}, {"metadata": {"s": {"a": 1}}}),
+    "dotted object for text": ({"metadata": {"s.r": "x", "t": "kept"}}, {"metadata": {"s.r": "x"}}),
+    "one of an object's": ({"metadata": {"o": {"a": "x", "b": "kept"}}}, {"metadata": {"o": {"a": "x"}}}),
+    "in a list": ({"metadata": {"code": [1, "two"]}}, {"metadata": {"code": [1, "two"]}}),
+    "objects in a list": ({"metadata": {"o": [{"a": 1}, {"a": "x"}]}}, {"metadata": {"o": [{"a": 1}, {"a": "x"}]}}),
+    "many at once": (
+        {"metadata": {"s": {"a": 1}, "o": "x", "code": "y", "b": 7, "r": {}, "t": "kept"}},
+        {"metadata": {"s": {"a": 1}, "o": "x", "code": "y", "b": 7, "r": {}}},
+    ),
+    "mixed": ({"metadata": {"mix": [1, {"a": 1}], "t": "kept"}}, {"metadata": {"mix": [1, {"a": 1}]}}),
+    "no name": ({"metadata": {"": "x"}, "level": "INFO"}, {"metadata": {"": "x"}}),
+    "blank name": ({"metadata": {" ": "x"}}, {"metadata": {" ": "x"}}),
+    "name of dots": ({"metadata": {"a..b": "x", "...": "y"}}, {"metadata": {"a..b": "x", "...": "y"}}),
+    "long name": ({"metadata": {"x" * 600: "a", "t": "kept"}}, {"metadata": {"x" * 600: "a"}}),
+    "too deep": ({"metadata": {"n": deep(25), "t": "kept"}}, {"metadata": {"n": deep(25)}}),
+    "far too deep": ({"metadata": {"n": deep(240)}}, {"metadata": {"n": deep(240)}}),
+    "endless tag": ({"tags": ["b" * 40_000], "metadata": {"t": "kept"}}, {"tags": ["b" * 40_000]}),
+    "line number": ({"parsed_fields": {"line_number": "abc", "host": "h"}}, {"parsed_fields": {"line_number": "abc"}}),
+    "metadata is a text": ({"metadata": "x"}, {"metadata": "x"}),
+    "category is an object": ({"category": {"a": "b"}}, {"category": {"a": "b"}}),
+    "5,000 fields": (
+        {"metadata": {**{f"k{n}": n for n in range(5000)}, "s": "kept", "o": {"a": 1, "z": 2}}},
+        {"metadata": {**{f"k{n}": n for n in range(5000)}, "o": {"z": 2}}},
+    ),
+}
+#: Names that no field can have, not even in `overflow`: there as JSON.
+UNNAMEABLE: dict[str, dict[str, Any]] = {
+    "endless name": {"metadata": {"x" * 40_000: "a"}},
+    "NUL in a name": {"metadata": {"code": "abc", "s": {"a\0b": 1}}},
 }
 #: Documents that are stored as they are.
 HARMLESS: dict[str, dict[str, Any]] = {
-    "text for number": {"metadata": {"code": "abc"}},
-    "text for truth": {"metadata": {"b": "maybe"}},
-    "huge number": {"metadata": {"code": 2**63}},
-    "many fields": {"metadata": {f"k{n}": n for n in range(5000)}},
     "long text": {"metadata": {"t": "\u4e2d" * 40_000}},
+    "NUL": {"metadata": {"t": "a\0b"}, "message": "a\0b"},
+    "number as text": {"metadata": {"code": "17", "r": "1e3", "b": "true"}},
+    "nothing": {"metadata": {"code": None, "s": None, "o": None}},
+    "lists of lists": {"metadata": {"code": [[1, 2], [3]]}},
     "empty": {"metadata": {}},
 }
 
 
-def test_no_document_is_refused_for_its_metadata(config: ElasticsearchConfig) -> None:
-    first = {"metadata": {"code": 5, "o": {"a": 1}, "s": "x", "b": True}, "message": "first"}
+def without(whole: Any, taken: Any) -> Any:
+    """An object without the members that are in another; {} for what is not there any more."""
+    if not (isinstance(whole, dict) and isinstance(taken, dict)):
+        return {}
+    rest = {name: without(value, taken[name]) if name in taken else value for name, value in whole.items()}
+    return {name: value for name, value in rest.items() if value != {} or name not in taken}
+
+
+def test_no_document_is_refused_for_its_fields(config: ElasticsearchConfig) -> None:
+    """Users' complaint of peers: mapping conflicts, the limit of 1,000 fields and long terms lose events."""
+    first = {"metadata": {"code": 5, "o": {"a": 1}, "s": "x", "b": True, "r": 1.5}, "message": "first"}
     fixed = {"message": "m", "timestamp": "2026-11-22T10:00:00.000000Z"}
 
     async def scenario() -> None:
         async with ready(config) as client:
             writer = BulkWriter(client)
             await writer.store([entry(config, "first", first)])
-            all_of_them = {**{name: body for name, (body, _) in AWKWARD.items()}, **HARMLESS}
-            outcome = await writer.store([entry(config, name, {**fixed, **body}) for name, body in all_of_them.items()])
+            bodies = {**{name: body for name, (body, _) in AWKWARD.items()}, **UNNAMEABLE, **HARMLESS}
+            outcome = await writer.store([entry(config, name, {**fixed, **body}) for name, body in bodies.items()])
             assert outcome.refused == []
-            assert outcome.stored == len(all_of_them)
-            assert {one.original for one in outcome.mended} == AWKWARD.keys()
+            assert outcome.stored == len(bodies)
+            assert {one.original for one in outcome.mended} == {*AWKWARD, *UNNAMEABLE}
+            assert outcome.overflowed == 1
             found = await stored(client)
             for name, body in HARMLESS.items():
                 assert found[name] == {"log_id": name, **fixed, **body}
-            for name, (body, kept) in AWKWARD.items():
-                moved: dict[str, Any] = {}
-                for text in found[name].pop("metadata_text"):
-                    moved = merged(moved, json.loads(text))
-                assert found[name] == {"log_id": name, **fixed, **kept}, name
-                assert merged(moved, kept) == body, name
-            by_word = {"query": {"match": {"metadata_text": "word"}}}
-            hits = await client.ask("POST", f"/{config.prefix}engineering_logs-*/_search", by_word)
-            assert [hit["_id"] for hit in hits["hits"]["hits"]] == ["text for object"]
-            mapping = await client.ask("GET", f"/{config.prefix}engineering_logs-{DAY}/_mapping")
-            assert len(orjson.dumps(mapping)) < 100_000
+            for name, (body, moved) in AWKWARD.items():
+                rest = without(body, moved)
+                kept = {field: value for field, value in found[name].items() if value != {}}
+                assert kept == {"log_id": name, **fixed, **rest, "overflow": moved}, name
+            for name, body in UNNAMEABLE.items():
+                overflow = found[name].pop("overflow")
+                (text,) = overflow.pop("json")
+                assert merged(merged(json.loads(text), overflow), found[name]) == {"log_id": name, **fixed, **body}
 
     asyncio.run(scenario())
+
+
+def test_what_is_in_overflow_is_found(config: ElasticsearchConfig, elasticsearch: str, tmp_path: Path) -> None:
+    path = tmp_path / "collector.yaml"
+    path.write_text(yaml.safe_dump({"stores": {"elasticsearch": {"hosts": [elasticsearch], "prefix": config.prefix}}}))
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            writer = BulkWriter(client)
+            await writer.store([entry(config, "number", {"metadata": {"code": 5}})])
+            texts = {"text": "E17", "other": "E18"}
+            await writer.store([entry(config, name, {"metadata": {"code": code}}) for name, code in texts.items()])
+            await stored(client)
+
+    asyncio.run(scenario())
+    with ElasticsearchSearch(config) as search:
+
+        def found(query: str) -> set[Json]:
+            return {one["log_id"] for one in search.documents({"query_string": {"query": query}})}
+
+        assert found("metadata.code:5") == {"number"}
+        assert found("overflow.metadata.code:E17") == {"text"}
+        assert found("overflow.metadata.code:E1*") == {"text", "other"}
+        assert found("_exists_:overflow.metadata.code") == found("_exists_:overflow") == {"text", "other"}
+
+
+def test_the_fields_of_an_index_are_bounded_for_all_collectors_together(
+    config: ElasticsearchConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever brings new names without end, in however many processes: the names that are there keep being fields."""
+    count, each = 36, 80
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            bodies = [
+                entry(
+                    config,
+                    f"{n:04}",
+                    {"metadata": {"source": "s", "o": {"a": 1, **{f"k{n}-{m}": m for m in range(each)}}}},
+                )
+                for n in range(count)
+            ]
+            outcomes = await asyncio.gather(*(BulkWriter(client).store(bodies[n::3]) for n in range(3)))
+            assert sum(outcome.stored for outcome in outcomes) == count
+            assert all(outcome.refused == [] for outcome in outcomes)
+            late = entry(config, "new", {"metadata": {"source": "s", **{f"late{n}": 1 for n in range(each)}}})
+            after = await BulkWriter(client).store([late])
+            assert (after.stored, after.overflowed) == (1, 1)
+            assert (await BulkWriter(client).store([entry(config, "old", {"metadata": {"source": "s"}})])).mended == []
+            index = f"{config.prefix}engineering_logs-{DAY}"
+            fields = (await client.ask("GET", f"/{index}/_field_caps?fields=metadata.*,overflow"))["fields"]
+            assert 500 < len(fields) <= 1000
+            assert len(orjson.dumps(await client.ask("GET", f"/{index}/_mapping"))) < 100_000
+            assert await hits(client, "metadata.source:s") == count + 2
+            assert await hits(client, "metadata.o.a:1") == count
+            moved = sum(outcome.overflowed for outcome in outcomes) + 1
+            assert await hits(client, "_exists_:overflow") == moved
+            for n in range(count):
+                name = f"metadata.o.k{n}-{each - 1}"
+                assert await hits(client, f"{name}:{each - 1} OR overflow.{name}:{each - 1}") == 1
+
+    asyncio.run(scenario())
+    said = capsys.readouterr().out
+    assert said.count("Limit of total fields [1000] has been exceeded") == 4, "once a process"
+    assert "found as overflow.metadata.NAME" in said
+
+
+async def hits(client: ElasticsearchClient, query: str) -> int:
+    await client.ask("POST", f"/{client.prefix}engineering_logs-*/_refresh")
+    body = {"query": {"query_string": {"query": query}}}
+    return int((await client.ask("POST", f"/{client.prefix}engineering_logs-*/_count", body))["count"])
 
 
 def test_a_document_that_nothing_mends_is_refused_alone(config: ElasticsearchConfig) -> None:
@@ -335,11 +445,12 @@ def test_an_index_that_takes_nothing_is_waited_out(config: ElasticsearchConfig, 
             waiting = asyncio.create_task(
                 writer.store([entry(config, "held", {}), entry(config, "free", {}, "2026.11.21")])
             )
-            await asyncio.sleep(1)
+            async with asyncio.timeout(60):
+                while (await stored(client)).keys() != {"free"}:
+                    await asyncio.sleep(0.1)
             assert not waiting.done()
-            assert (await stored(client)).keys() == {"free"}
             await client.ask("PUT", f"/{index}/_settings", {"index.blocks": {block: None}})
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 outcome = await waiting
             assert (outcome.stored, outcome.refused) == (2, [])
 
@@ -358,6 +469,55 @@ def test_what_is_not_taken_for_long_is_given_up_and_named(
             await client.ask("POST", f"/{index}/_close")
             with pytest.raises(ElasticsearchError, match="index_closed_exception"):
                 await BulkWriter(client).store([entry(config, "late", {})])
+
+    asyncio.run(scenario())
+
+
+def test_an_index_that_is_deleted_meanwhile_is_made_anew(config: ElasticsearchConfig) -> None:
+    async def scenario() -> None:
+        async with ready(config) as client:
+            writer, index = BulkWriter(client), f"/{config.prefix}engineering_logs-{DAY}"
+            await writer.store([entry(config, "before", {"metadata": {"code": 1}})])
+            await client.ask("DELETE", index)
+            texts = [entry(config, f"{n}", {"metadata": {"code": "x"}}) for n in range(3)]
+            outcome = await writer.store(texts)
+            assert (outcome.stored, outcome.mended) == (3, [])
+            assert (await stored(client)).keys() == {"0", "1", "2"}
+            assert "overflow" in (await client.ask("GET", index))[index[1:]]["mappings"]["properties"]
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_hangs_is_waited_for_and_sent_less(
+    config: ElasticsearchConfig, devstack: Stack, elasticsearch_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has taken nevertheless is known by its id."""
+    process = devstack.status()[elasticsearch_name].process
+    assert process
+    entries = [entry(config, f"{n:04}", {"message": "m" * 1000}) for n in range(2000)]
+
+    async def scenario() -> None:
+        async with ready(config) as client:
+            await client.ask("PUT", f"/{config.prefix}engineering_logs-{DAY}")
+        waits, pace = asyncio.Event(), Pace()
+        before = pace.room
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(elasticsearch_store, "TIMEOUT", 1.0)
+                async with connected(config) as client:
+                    storing = asyncio.create_task(BulkWriter(client, pace, lambda _: waits.set()).store(entries))
+                    async with asyncio.timeout(60):
+                        await waits.wait()
+                    storing.cancel()
+                    await asyncio.wait([storing])
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        assert pace.room < before
+        async with connected(config) as client:
+            outcome = await BulkWriter(client, pace).store(entries)
+            assert (outcome.stored + outcome.repeats, outcome.refused) == (2000, [])
+            assert (await stored(client)).keys() == {one.original for one in entries}
 
     asyncio.run(scenario())
 

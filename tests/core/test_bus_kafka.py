@@ -10,11 +10,11 @@ import socket
 import lz4.frame
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.structs import ConsumerRecord
 from bus_topic import config, everything, records, refuse_none, topic, until
 
-from logintel.bus import Record, kafka_consumer, kafka_lz4
+from logintel.bus import Record, kafka_consumer, kafka_lz4, topics
 from logintel.bus.kafka_assigned import AssignedConsumer
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer
 from logintel.bus.kafka_producer import KafkaProducer
@@ -129,6 +129,30 @@ def test_topics_are_made_once(kafka: str) -> None:
         described = {entry["topic"]: len(entry["partitions"]) for entry in await admin.describe_topics()}
         await admin.close()
         assert {item.name: item.partitions for item in ALL}.items() <= described.items()
+
+    asyncio.run(run())
+
+
+def test_what_the_processor_writes_gets_as_many_partitions_as_it_reads(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"test-{secrets.token_hex(6)}"
+    ingestion, processing = (topics.Topic(f"{name}-{each}", 2, 1) for each in ("in", "out"))
+    monkeypatch.setattr(topics, "INGESTION", ingestion)
+    monkeypatch.setattr(topics, "ALIKE", (processing,))
+    monkeypatch.setattr(topics, "ALL", (ingestion, processing))
+
+    async def run() -> None:
+        assert await set_up(config(kafka)) == [ingestion.name, processing.name]
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        await admin.start()
+        await admin.create_partitions({ingestion.name: NewPartitions(3)})
+        async with asyncio.timeout(60):  # the broker hears of it a moment later
+            while len((await admin.describe_topics([ingestion.name]))[0]["partitions"]) < 3:
+                await asyncio.sleep(0.05)
+        assert await set_up(config(kafka)) == [f"{processing.name} (3 partitions)"]
+        await admin.delete_topics([ingestion.name, processing.name])
+        await admin.close()
 
     asyncio.run(run())
 

@@ -113,7 +113,7 @@ def test_the_schema_describes_every_key(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["config", "schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert set(schema["properties"]) == {
-        "agent", "bus", "installation", "monitor", "notify", "roles", "rules_dir", "sources", "stores",
+        "agent", "analytics", "bus", "enrich", "installation", "monitor", "notify", "roles", "rules_dir", "sources", "stores",
     }  # fmt: skip
     models = [schema, *schema["$defs"].values()]
     undescribed = [

@@ -11,11 +11,13 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -209,14 +211,14 @@ def test_a_broken_configuration_names_every_problem(tmp_path: Path, data: Path) 
 def test_a_broken_rule_is_said_before_anything_runs(tmp_path: Path, data: Path, log: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "r.yaml").write_text(
-        "name: r\nquery: {regexp: {message: 'a.*'}}\nconditions: {type: match}\nseverity: LOW\n"
+        "name: r\nquery: {span_term: {message: a}}\nconditions: {type: match}\nseverity: LOW\n"
     )
     config = tmp_path / "logintel.yaml"
     config.write_text(f"sources: [{{name: a, type: application, paths: ['{log}']}}]\nrules_dir: rules\n")
     done = once(data, "--config", config)
     assert done.code == 2
     assert "r.yaml:2" in done.err
-    assert "regexp" in done.err
+    assert "span_term" in done.err
 
 
 def test_a_data_directory_in_use(data: Path, log: Path) -> None:
@@ -434,3 +436,24 @@ def test_the_pipe_belongs_to_one_source(data: Path, tmp_path: Path, capfd: pytes
     config.write_text("sources: [{name: a, type: application, stdin: true}]\n")
     assert main(["run", "--data", str(data), "--config", str(config), "-"]) == 2
     assert "`-` cannot be added: a source reads the standard input already" in capfd.readouterr().err
+
+
+def test_sources_show_how_the_run_left_them(data: Path, log: Path, tmp_path: Path) -> None:
+    once(data, log, tmp_path / "missing.log")
+    done = logintel("sources", "list", "--data", data)
+    assert (done.code, done.err) == (0, "")
+    head, files = done.out.splitlines()
+    assert head.split() == ["name", "type", "host", "status", "last", "event", "lag", "streams", "errors", "agent"]
+    assert files.split()[:4] == ["files", "application", socket.gethostname(), "degraded"]
+    shown = logintel("sources", "show", "files", "--data", data)
+    assert f"{tmp_path}/missing.log: No such file or directory" in shown.out
+    once(data, log)
+    (row,) = (json.loads(line) for line in logintel("sources", "list", "--json", "--data", data).out.splitlines())
+    assert (row["status"], row["detail"]["lag_bytes"], row["configuration"]["paths"]) == ("healthy", 0, [str(log)])
+    assert row["last_health_check"] is not None
+    with closing(sqlite3.connect(data / "logintel.sqlite")) as store, store:
+        store.execute("UPDATE log_sources SET last_health_check = '2026-11-01T00:00:00.000000Z'")
+    assert "ago, nothing watches since: start `logintel run`" in logintel("sources", "list", "--data", data).err
+    unknown = logintel("sources", "show", "shop", "--data", data)
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "no source is named 'shop': `logintel sources list --all`" in unknown.err

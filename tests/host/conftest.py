@@ -1,13 +1,17 @@
-"""Small file systems of their own, for the tests that fill and break them."""
+"""Small file systems of their own, for the tests that fill and break them; servers from Debian's packages."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from debian_postgres import PASSWORD, Certificates, Server
 
 from logintel.bus.topics import set_up
 from logintel.config.shared import KafkaBusConfig
@@ -35,3 +39,27 @@ def bus(kafka: str) -> str:
     """host:port of a Kafka that has the topics."""
     asyncio.run(set_up(KafkaBusConfig(bootstrap_servers=(kafka,))))
     return kafka
+
+
+@pytest.fixture(scope="session")
+def postgres_home() -> Iterator[Path]:
+    """A directory of the user postgres, with certificates."""
+    home = Path(tempfile.mkdtemp(prefix="logintel-postgres-"))
+    Certificates(home)
+    for path in (home, *home.iterdir()):
+        shutil.chown(path, "postgres", "postgres")
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def debian(postgres_home: Path) -> Iterator[Server]:
+    """Debian's PostgreSQL, with the role logintel: make a database of your own. Who ends it starts it again."""
+    server = Server(postgres_home)
+    server.prepare()
+    server.start()
+    try:
+        server.sql(f"CREATE ROLE logintel LOGIN PASSWORD '{PASSWORD}'")
+        yield server
+    finally:
+        server.end(signal.SIGINT)

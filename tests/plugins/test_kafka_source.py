@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from logintel.bus import kafka_lz4
 from logintel.bus.topics import INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
+from logintel.hooks import load_plugins
+from logintel.source import SourceContext
 
 PARTITIONS = 3
 
@@ -209,3 +212,27 @@ def test_a_topic_that_was_made_anew_and_one_that_lost_records_are_told(upstream:
     said = upstream.run_once("one")
     assert said.count('"event": "topic_made_anew"') == 1
     assert Counter(ids(upstream.events()).values())[0] == 3
+
+
+def test_it_says_what_is_unread(upstream: Upstream) -> None:
+    upstream.produce(range(4500))
+    plugins = load_plugins()
+    keys = {"name": upstream.name, "type": "kafka", "topics": [upstream.name]}
+    cluster = {"bootstrap_servers": [upstream.kafka]}
+    config = plugins.sources["kafka"].Config.model_validate({**keys, "cluster": cluster})
+
+    async def scenario() -> None:
+        source = plugins.sources["kafka"](config, SourceContext(formats=plugins.formats))
+        assert source.standing() is None
+        seen: list[Any] = []
+        async with asyncio.timeout(120), aclosing(source.batches({})) as batches:
+            while len(seen) < PARTITIONS or seen[-1] != {1500: 0}:
+                await anext(batches)
+                standing = source.standing()
+                assert standing
+                assert standing.unit == "records"
+                assert all(place.offset + place.behind == 1500 for place in standing.streams.values())
+                seen.append(dict(standing.streams.values()) if len(standing.streams) == PARTITIONS else {})
+        assert len(seen) > PARTITIONS  # no partition comes at once
+
+    asyncio.run(scenario())

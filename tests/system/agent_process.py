@@ -28,12 +28,15 @@ COMMAND = [sys.executable, "-m", "logintel", "agent"]
 
 @dataclass
 class AgentProcess:
-    """`tag` is in every line that a test writes, so that its events are told from those of others."""
+    """`tag` is in every line that a test writes, so that its events are told from those of others.
+    `launcher`: what the agent is started with, such as a program that takes powers from it.
+    """
 
     directory: Path
     kafka: str
     tag: str = field(default_factory=lambda: secrets.token_hex(8))
     process: subprocess.Popen[bytes] | None = None
+    launcher: list[str] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
@@ -48,7 +51,8 @@ class AgentProcess:
         """Write the configuration, in one step."""
         bus = {"kafka": {"bootstrap_servers": [self.kafka]}}
         fresh = self.config.with_suffix(".new")
-        fresh.write_text(json.dumps({"bus": bus, "agent": agent, "sources": list(sources)}))
+        keys = {"installation": f"test-{self.tag}", "bus": bus, "agent": agent, "sources": list(sources)}
+        fresh.write_text(json.dumps(keys))
         fresh.rename(self.config)
 
     def files(self, name: str, pattern: str, **keys: Any) -> dict[str, Any]:
@@ -64,7 +68,7 @@ class AgentProcess:
     def start(self) -> None:
         """Start it and wait until it answers."""
         with (self.directory / "agent.log").open("ab") as log:
-            self.process = subprocess.Popen([*COMMAND, "run", *self._words()], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*self.launcher, *COMMAND, "run", *self._words()], stdout=log, stderr=log)
         self.until(self.answers)
 
     def answers(self) -> bool:

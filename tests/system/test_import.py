@@ -97,7 +97,9 @@ def test_killed_before_and_in_the_middle_nothing_is_lost(installation: Installat
     write(log, lines(LINES - 100, LINES))
     installation.run_once()
     assert_each_line_is_there_once(installation)
-    assert not [letter for letter in installation.read(DEAD_LETTERS) if installation.name.encode() in letter.value]
+    assert not [
+        letter for letter in installation.read(DEAD_LETTERS) if installation.name.encode() in (letter.value or b"")
+    ]
 
 
 def test_data_that_is_in_use_and_data_that_is_none_are_refused(installation: Installation, embedded: Path) -> None:

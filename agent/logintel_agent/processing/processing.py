@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from logintel.batch import Batch
+from logintel.budget import Budget, Overrun
 from logintel.config.process import ProcessConfig, RedactionConfig
 from logintel.encoder import Encoder
 from logintel.event import Envelope, Event, TimestampOrigin
@@ -17,7 +18,6 @@ from logintel.identity import Identities, counted, identify
 from logintel.lines import Lines
 from logintel_agent.mark import Mark
 from logintel_agent.outgoing import Outgoing, encoded, identified, records_of
-from logintel_agent.processing.budget import Budget, Overrun
 from logintel_agent.processing.limits import Limits
 from logintel_agent.processing.redaction import Redaction, cut_to_fit
 from logintel_agent.processing.steps import changes, drops, has_patterns

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import orjson
 
+from logintel.budget import Budget, Overrun
 from logintel.config.process import Redact, RedactionConfig
 from logintel.encoder import Encoder
 from logintel.event import MAX_ENCODED, Envelope, Event, Json
+from logintel.redaction.receipts import Receipts, kept_key
+from logintel.redaction.redactor import Redactor
+from logintel.redaction.rules import rules_of
 from logintel_agent.outgoing import TOO_LONG, Dropped, shortened
-from logintel_agent.processing.budget import Budget, Overrun
-from logintel_agent.processing.receipts import Receipts, kept_key
-from logintel_agent.processing.redactor import Redactor
-from logintel_agent.processing.rules import rules_of
 from logintel_agent.processing.work import Work
 
 #: Name of the key of receipts in the agent's data directory.

@@ -10,9 +10,9 @@ from functools import partial
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
+from logintel.condition import condition, inside
 from logintel.config.process import FilterConfig, ProcessConfig, SampleConfig, TagConfig
 from logintel.event import Event, Json
-from logintel_agent.processing.condition import condition, reader
 
 #: Why an event (and its log_id) is dropped; None: it is not.
 Drops: TypeAlias = Callable[[Event, str], str | None]
@@ -50,14 +50,14 @@ def _filter(config: FilterConfig) -> Drops:
     reason = f"filter:{config.name}"
     described = config.drop or config.keep
     assert described is not None
-    holds, keeps = condition(described), config.keep is not None
+    holds, keeps = condition(described, _reader), config.keep is not None
     return lambda event, _log_id: None if holds(event) is keeps else reason
 
 
 def _sample(config: SampleConfig) -> Drops:
     reason = f"sample:{config.name}"
-    holds = condition(config.where) if config.where else None
-    read = reader(config.key) if config.key else None
+    holds = condition(config.where, _reader) if config.where else None
+    read = _reader(config.key) if config.key else None
 
     def drops_it(event: Event, log_id: str) -> str | None:
         if (event.level in _SEVERE and not config.severe) or (holds and not holds(event)):
@@ -68,6 +68,22 @@ def _sample(config: SampleConfig) -> Drops:
         return None if number % config.of < config.keep else reason
 
     return drops_it
+
+
+def _reader(path: str) -> Callable[[Event], Json]:
+    """Reads the field at `path`, such as `metadata.status`; inside objects too, `metadata.user.id`."""
+    if path == "raw_log":
+        return lambda event: event.raw
+    if path == "message":
+        return lambda event: event.message or event.raw
+    if path == "level":
+        return lambda event: event.level
+    if path == "metadata.format":
+        return lambda event: event.format
+    section, _, name = path.partition(".")
+    if section == "parsed_fields":
+        return lambda event: event.fields.get(name)
+    return lambda event: inside(event.metadata, name)
 
 
 _Path: TypeAlias = tuple[str, str, str]
@@ -93,7 +109,7 @@ def _set(path: _Path, value: Json, event: Event) -> None:
 
 
 def _tag(config: TagConfig) -> Changes:
-    holds = condition(config.where)
+    holds = condition(config.where, _reader)
 
     def put(event: Event) -> None:
         if holds(event) and config.tag not in event.tags:

@@ -14,7 +14,7 @@ from logintel.refused import Refused
 from logintel_collector.alert import Alert
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_alerts import latest_alerts
-from logintel_collector.stores.sqlite_apply import READER
+from logintel_collector.stores.sqlite_apply import LETTER_COLUMNS, READER
 from logintel_collector.stores.sqlite_file import open_reader
 
 #: Documents, rows or letters that are in memory at once.
@@ -41,8 +41,7 @@ class Embedded:
 
     def dead_letters(self) -> Iterator[list[DeadLetter]]:
         """What could not be stored."""
-        columns = "log_id, stage, reason, error, attempts, original, config_version, created_at"
-        for page in self._pages(f"SELECT {columns} FROM dead_letters"):  # noqa: S608 - ours
+        for page in self._pages(f"SELECT {', '.join(LETTER_COLUMNS)} FROM dead_letters WHERE dropped_at IS NULL"):  # noqa: S608 - ours
             yield [DeadLetter(*row) for row in page]
 
     def alerts(self) -> list[Alert]:

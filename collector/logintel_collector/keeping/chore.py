@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from logintel_collector.roles.role import Gauge
 
 
 class Chore(ABC):
@@ -34,3 +37,7 @@ class Chore(ABC):
     def summary(self) -> dict[str, int]:
         """Counts of this run, by what was counted; no other chore counts the same."""
         return {}
+
+    def gauges(self) -> Iterator[Gauge]:
+        """See Role; no other chore has one of the same name."""
+        yield from ()

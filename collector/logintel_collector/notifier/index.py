@@ -1,4 +1,4 @@
-"""The index channel: keeps each alert's latest state in index engineering_alerts, for people who look there."""
+"""The index channel: keeps each alert's latest state in engineering_alerts-YYYY.MM, for people who look there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from logintel_collector.config import ElasticsearchConfig
 from logintel_collector.notifier.alert_document import alert_document
 from logintel_collector.notifier.channel import Untold
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError
-from logintel_collector.stores.elasticsearch_indices import ALERTS, is_set_up
+from logintel_collector.stores.elasticsearch_indices import ALERTS, is_set_up, monthly_index
 
 _TIMEOUT: Final = 30.0
 
 
 class IndexChannel:
-    """One document per alert, its _id the alert's. A notification that comes late never replaces a later one."""
+    """One document per alert, its _id the alert's, in the month in which it was triggered.
+
+    A notification that comes late never replaces a later one.
+    """
 
     name = "index-alerts"
     timeout = _TIMEOUT
@@ -26,7 +29,6 @@ class IndexChannel:
     def __init__(self, config: ElasticsearchConfig) -> None:
         """Raises Refused when what the configuration names cannot be used."""
         self._client = ElasticsearchClient(config)
-        self._index = f"{config.prefix}{ALERTS}"
         self._is_set_up = False
 
     async def tell(self, notification: Notification) -> None:
@@ -44,7 +46,8 @@ class IndexChannel:
                 f"{self._client.at} has no template of our indices: run `logintel collector setup`"
             )
         self._is_set_up = True
-        path = f"/{self._index}/_doc/{quote(alert['id'])}?version_type=external_gte&version={version}"
+        index = monthly_index(self._client.prefix, ALERTS, alert["triggered_at"])
+        path = f"/{index}/_doc/{quote(alert['id'])}?version_type=external_gte&version={version}"
         try:
             await self._client.ask("PUT", path, alert_document(alert), _TIMEOUT)
         except ElasticsearchError as error:

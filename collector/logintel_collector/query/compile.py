@@ -12,7 +12,8 @@ from logintel_collector.query.error import QueryError
 from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.lucene import parse_text
 from logintel_collector.query.mapping import Mapping
-from logintel_collector.query.predicate import Predicate, predicate_of
+from logintel_collector.query.predicate import predicate_of
+from logintel_collector.query.reading import Predicate
 from logintel_collector.query.terms import TextOptions
 from logintel_collector.query.tree import Node
 
@@ -39,7 +40,7 @@ def compile_dsl(query: Json, mapping: Mapping, now: Callable[[], datetime]) -> Q
 def compile_text(text: str, mapping: Mapping, now: Callable[[], datetime], default_field: str = "message") -> Query:
     """Compile a Lucene query string. Raises QueryError, nothing else."""
     try:
-        tree = parse_text(text, Leaves(mapping, now), TextOptions(default_field))
+        tree = parse_text(text, Leaves(mapping, now), TextOptions((default_field,), default_field))
     except ValueError as error:
         raise QueryError("query_string", str(error)) from None
     return Query(predicate_of(tree, mapping), tree)

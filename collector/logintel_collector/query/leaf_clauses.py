@@ -1,4 +1,7 @@
-"""Query DSL clauses that ask one field (and the two that ask none), each checked key by key. All raise ValueError."""
+"""Query DSL clauses that ask one field (and the two that ask none) for a value, each checked key by key.
+
+All raise ValueError.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from datetime import UTC
 from typing import Final
 
 from logintel_collector.query.boolean import combine
+from logintel_collector.query.bounds import Limits
 from logintel_collector.query.dates import zone_of
-from logintel_collector.query.leaves import Leaves, Limits, required_text, truth
-from logintel_collector.query.lucene import parse_text
-from logintel_collector.query.mapping import Field
-from logintel_collector.query.parameters import NEUTRAL, Body, field_value, folds, known_keys, minimum_of, without_terms
-from logintel_collector.query.terms import TextOptions
+from logintel_collector.query.leaves import Leaves
+from logintel_collector.query.mapping import ID, Field
+from logintel_collector.query.nearness import fuzziness
+from logintel_collector.query.parameters import NEUTRAL, Body, field_value, folds, known_keys, minimum_of, number_of
+from logintel_collector.query.regexp import flags_of
+from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.tree import Everything, Exists, Node, Nothing
 
 
@@ -42,33 +47,6 @@ def terms(leaves: Leaves, body: Body) -> Node:
     for value in values:
         required_text(value)
     return _on(leaves, name, lambda field: leaves.terms(field, values))
-
-
-def match(leaves: Leaves, body: Body) -> Node:
-    name, value, options = field_value(body, "query", {"operator", "minimum_should_match", "zero_terms_query"})
-    text = required_text(value)
-    operator = str(options.get("operator", "or")).lower()
-    if operator not in ("or", "and"):
-        raise ValueError(f"operator {operator!r} is unknown: expected or, and")
-    empty, minimum = without_terms(options), minimum_of(options)
-
-    def make(field: Field) -> Node:
-        words = leaves.words(field, text)
-        if not words:
-            return empty
-        if len(words) == 1:
-            return words[0]
-        return combine(words, [], [], minimum) if operator == "and" else combine([], words, [], minimum)
-
-    return _on(leaves, name, make)
-
-
-def match_phrase(leaves: Leaves, body: Body) -> Node:
-    name, value, options = field_value(body, "query", {"slop", "zero_terms_query"})
-    text, empty = required_text(value), without_terms(options)
-    if str(options.get("slop", 0)) != "0":
-        raise ValueError("slop is not supported (other than 0)")
-    return _on(leaves, name, lambda field: leaves.phrase(field, text) or empty)
 
 
 def prefix(leaves: Leaves, body: Body) -> Node:
@@ -117,25 +95,39 @@ def exists(leaves: Leaves, body: Body) -> Node:
     return _on(leaves, name, Exists)
 
 
-def query_string(leaves: Leaves, body: Body) -> Node:
-    options = {
-        "query",
-        "default_field",
-        "default_operator",
-        "analyze_wildcard",
-        "minimum_should_match",
-        "time_zone",
-    }
-    known_keys(body, options)
-    text, default = body.get("query"), body.get("default_field", leaves.mapping.default_field)
-    if not isinstance(text, str) or not isinstance(default, str):
-        raise ValueError("expected query and default_field, each a text")
-    operator = str(body.get("default_operator", "or")).lower()
-    if operator not in ("or", "and"):
-        raise ValueError(f"default_operator {operator!r} is unknown: expected or, and")
-    zone = zone_of(str(body["time_zone"])) if "time_zone" in body else None
-    wide = truth(body.get("analyze_wildcard", False))
-    return parse_text(text, leaves, TextOptions(default, operator == "and", wide, minimum_of(body), zone))
+def regexp(leaves: Leaves, body: Body) -> Node:
+    known = {"case_insensitive", "flags", "flags_value", "max_determinized_states"}
+    name, value, options = field_value(body, "value", known)
+    text, fold, flags = required_text(value), folds(options), flags_of(str(options.get("flags", "ALL")))
+    return _on(leaves, name, lambda field: leaves.regexp(field, text, flags, fold=fold))
+
+
+def fuzzy(leaves: Leaves, body: Body) -> Node:
+    name, value, options = field_value(
+        body, "value", {"fuzziness", "prefix_length", "max_expansions", "transpositions"}
+    )
+    swaps = truth(options.get("transpositions", True))
+    wanted = fuzziness(options.get("fuzziness", "AUTO"), number_of(options, "prefix_length"), swaps=swaps)
+    text = required_text(value)
+    return _on(leaves, name, lambda field: leaves.fuzzy(field, text, wanted))
+
+
+def ids(leaves: Leaves, body: Body) -> Node:
+    known_keys(body, {"values"})
+    values = body.get("values")
+    if not isinstance(values, list):
+        raise ValueError("expected values: a list of ids")
+    texts = [required_text(value) for value in values]
+    return _on(leaves, ID, lambda field: leaves.terms(field, texts))
+
+
+def terms_set(leaves: Leaves, body: Body) -> Node:
+    """A document's own minimum (minimum_should_match_field, _script) is refused."""
+    name, values, options = field_value(body, "terms", {"minimum_should_match"}, short=False)
+    if not isinstance(values, list) or "minimum_should_match" not in options:
+        raise ValueError("expected terms, a list, and minimum_should_match")
+    minimum = minimum_of(options) or 0
+    return _on(leaves, name, lambda field: combine([], [leaves.term(field, value) for value in values], [], minimum))
 
 
 def _on(leaves: Leaves, name: str, make: Callable[[Field], Node]) -> Node:
@@ -147,14 +139,15 @@ def _on(leaves: Leaves, name: str, make: Callable[[Field], Node]) -> Node:
 #: Clause name → what makes its node.
 MAKERS: Final[dict[str, Callable[[Leaves, Body], Node]]] = {
     "exists": exists,
-    "match": match,
+    "fuzzy": fuzzy,
+    "ids": ids,
     "match_all": match_all,
     "match_none": match_none,
-    "match_phrase": match_phrase,
     "prefix": prefix,
-    "query_string": query_string,
     "range": range_,
+    "regexp": regexp,
     "term": term,
     "terms": terms,
+    "terms_set": terms_set,
     "wildcard": wildcard,
 }

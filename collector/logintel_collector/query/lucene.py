@@ -1,7 +1,7 @@
 """Lucene query strings: Elasticsearch's `query_string`, with Lucene's grammar and its lack of operator precedence.
 
 Grammar: Lucene's classic QueryParser. AND makes both its neighbours required, everything else is optional unless + or
-default_operator AND says otherwise; `a OR b AND c` is `+b +c`. Fuzzy, proximity and regular expressions are refused.
+default_operator AND says otherwise; `a OR b AND c` is `+b +c`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Final
 
 from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.lexer import Token, scan, unescape
+from logintel_collector.query.nearness import MOST
 from logintel_collector.query.terms import Group, Occur, Part, Terms, TextOptions, node_of
 from logintel_collector.query.tree import Node, Nothing
 
@@ -141,21 +142,23 @@ class _Parser:
         if token.kind in ("[", "{"):
             return self._range(field, token)
         self._boost()
-        if fuzzy := self._take("fuzzy"):
-            kind = "proximity" if token.kind == "quoted" else "fuzzy"
-            raise ValueError(f"{kind} search ({fuzzy.text}) is not supported, at character {fuzzy.place + 1}")
+        fuzzy = self._take("fuzzy")
         self._boost()
         if token.kind == "regex":
-            raise ValueError(f"regular expressions are not supported, at character {token.place + 1}")
+            return self._terms.regexp(field, token.text[1:-1])
         if token.kind == "quoted":
-            return self._terms.phrase(field, unescape(token.text[1:-1]))
+            slop = int(float(fuzzy.text[1:])) if fuzzy and len(fuzzy.text) > 1 else None
+            return self._terms.phrase(field, unescape(token.text[1:-1]), slop)
+        if fuzzy:
+            edits = min(int(float(fuzzy.text[1:])), MOST) if len(fuzzy.text) > 1 else None
+            return self._terms.fuzzy(field, unescape(token.text), edits)
         if token.kind == "prefix":
             return self._terms.prefix(field, unescape(token.text[:-1]))
         if token.kind in ("star", "wild"):
             return self._terms.wildcard(field, token.text)
         return self._terms.text(field, unescape(token.text[:1] if token.kind == "bare" else token.text))
 
-    def _range(self, field: str | None, start: Token) -> Node:
+    def _range(self, field: str | None, start: Token) -> Part | None:
         low, _, high = self._edge(), self.expect("TO"), self._edge()
         end = self._take("]", "}") or self.expect("]")
         self._boost()

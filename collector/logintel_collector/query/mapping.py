@@ -8,11 +8,16 @@ from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
 from logintel_collector.query.analysis import Analyzer
+from logintel_collector.query.glob import glob_parts, glob_test
 from logintel_collector.query.product import PRODUCT_MAPPING
 from logintel_collector.query.reading import TextReader
 
-Kind: TypeAlias = Literal["keyword", "text", "whole", "float", "boolean", "date", "opaque", "object", "dynamic"]
+Kind: TypeAlias = Literal[
+    "keyword", "text", "whole", "float", "boolean", "date", "ip", "geo", "opaque", "object", "nested", "dynamic"
+]
 
+#: Elasticsearch's name of a document's id.
+ID: Final = "_id"
 _WHOLE: Final = {"byte": 8, "short": 16, "integer": 32, "long": 64}
 _FLOAT: Final = {"float": 32, "double": 64}
 _STANDARD: Final = Analyzer()
@@ -42,14 +47,26 @@ class Field:
     lowercase: bool = False
     strict: bool = False
 
+    @property
+    def type_name(self) -> str:
+        """Elasticsearch's name of the field's type."""
+        if self.kind == "whole":
+            return {8: "byte", 16: "short", 32: "integer"}.get(self.bits, "long")
+        if self.kind == "float":
+            return "float" if self.bits == 32 else "double"
+        return {"opaque": "of another kind", "geo": "geo_point"}.get(self.kind, self.kind)
+
 
 class Mapping:
     """Field path → Field, and the readers of text that queries over the same mapping share."""
 
-    def __init__(self, fields: Object[str, Field], rules: Object[str, Field], default_field: str | None) -> None:
-        """`rules`: path of an object that takes unknown keys ("" is the root) → what a string in it becomes."""
+    def __init__(self, fields: Object[str, Field], rules: Object[str, Field], default_fields: tuple[str, ...]) -> None:
+        """`rules`: path of an object that takes unknown keys ("" is the root) → what a string in it becomes.
+
+        `default_fields`: what a text looks into that names no field; `*`: into all.
+        """
         self.fields = fields
-        self.default_field = default_field
+        self.default_fields = default_fields
         self._rules = rules
         self._readers: dict[tuple[tuple[str, ...], Analyzer, bool], TextReader] = {}
 
@@ -68,6 +85,12 @@ class Mapping:
         if key not in self._readers:
             self._readers[key] = TextReader(*key)
         return self._readers[key]
+
+    def matching(self, pattern: str) -> list[Field]:
+        """The fields of the mapping whose names fit a pattern with `*`; of `*` alone, those that can be searched."""
+        fits = glob_test(glob_parts(pattern))
+        kinds = ("object", "nested", "geo", "opaque") if pattern == "*" else ("object", "nested")
+        return [known for name, known in self.fields.items() if known.kind not in kinds and name != ID and fits(name)]
 
     def _unseen(self, path: str) -> Field | None:
         parts = tuple(path.split("."))
@@ -99,17 +122,21 @@ class Mapping:
 @cache
 def product_mapping() -> Mapping:
     """The mapping of engineering_logs-*; one object, so that its queries share their readers."""
-    return mapping_from(PRODUCT_MAPPING)
+    return mapping_from(PRODUCT_MAPPING, "log_id")
 
 
-def mapping_from(body: Object[str, Any]) -> Mapping:
-    """Compile `{settings, mappings}` as Elasticsearch takes and gives it. Raises ValueError for unknown analysis."""
+def mapping_from(body: Object[str, Any], id_key: str = ID) -> Mapping:
+    """Compile `{settings, mappings}` as Elasticsearch takes and gives it. Raises ValueError for unknown analysis.
+
+    `id_key`: where a document has what Elasticsearch calls its _id.
+    """
     settings = body.get("settings", {})
     mappings = body.get("mappings", {})
     builder = _Builder(settings.get("analysis", {}), _string_rule(mappings.get("dynamic_templates", [])))
     builder.object("", mappings, dynamic=True)
+    builder.fields[ID] = Field(ID, (id_key,), "keyword")
     default = settings.get("index", {}).get("query", {}).get("default_field", [])
-    return Mapping(builder.fields, builder.rules, default[0] if len(default) == 1 else None)
+    return Mapping(builder.fields, builder.rules, tuple([default] if isinstance(default, str) else default) or ("*",))
 
 
 def _string_rule(templates: list[dict[str, Any]]) -> Field:
@@ -142,6 +169,8 @@ class _Builder:
     def child(self, path: str, body: Object[str, Any], *, dynamic: bool) -> None:
         if "properties" in body or body.get("type") == "object":
             self.object(path, body, dynamic=dynamic)
+            if body.get("type") == "nested":
+                self.fields[path] = Field(path, tuple(path.split(".")), "nested")
             return
         source = tuple(path.split("."))
         self.fields[path] = self.leaf(path, source, body)
@@ -159,8 +188,10 @@ class _Builder:
             return Field(path, source, "keyword", ignore_above=body.get("ignore_above"), lowercase=lowercase)
         if kind == "text":
             return Field(path, source, "text", analyzer=self.analyzer(path, body.get("analyzer", "standard")))
-        if kind in ("boolean", "date"):
+        if kind in ("boolean", "date", "ip"):
             return Field(path, source, kind)
+        if kind == "geo_point":
+            return Field(path, source, "geo")
         return Field(path, source, "opaque")
 
     def lowers(self, path: str, name: str | None) -> bool:

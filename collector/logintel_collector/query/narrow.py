@@ -14,6 +14,7 @@ from typing import Final
 
 from logintel_collector.query.analysis import lower
 from logintel_collector.query.dates import Moment
+from logintel_collector.query.mapping import ID
 from logintel_collector.query.tokenizer import MAX_LENGTH, tokenize
 from logintel_collector.query.tree import AllOf, AnyOf, DateIn, Like, Node, OneOf, Phrase
 
@@ -65,7 +66,8 @@ def required(tree: Node) -> Required:
     if isinstance(tree, OneOf):
         return _one_of(tree)
     if isinstance(tree, Phrase):
-        return Required(_runs(term for term, _ in tree.terms)) if _verbatim(tree) else Required()
+        whole = tree.terms[:-1] if tree.prefix else tree.terms
+        return Required(_runs(term for term, _ in whole)) if _verbatim(tree) else Required()
     if isinstance(tree, Like):
         return Required(_inner_runs(tree)) if _verbatim(tree) else Required()
     if isinstance(tree, DateIn) and tree.field.path == "timestamp":
@@ -104,8 +106,9 @@ def _inner_runs(leaf: Like) -> tuple[str, ...]:
 
 
 def _one_of(leaf: OneOf) -> Required:
-    if leaf.field.path in EXACT and not leaf.fold and not leaf.field.lowercase:
-        return Required(equals={leaf.field.path: leaf.values})
+    name = ".".join(leaf.field.source) if leaf.field.path == ID else leaf.field.path
+    if name in EXACT and not leaf.fold and not leaf.field.lowercase:
+        return Required(equals={name: leaf.values})
     if not _verbatim(leaf):
         return Required()
     common = set.intersection(*(set(_runs((value,))) for value in leaf.values))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from logintel.event import Json
-from logintel_collector.query.leaves import truth
+from logintel_collector.query.scalars import truth
 from logintel_collector.query.tree import Everything, Node, Nothing
 
 Body: TypeAlias = dict[str, Json]
@@ -50,3 +50,23 @@ def without_terms(options: Body) -> Node:
     if wanted not in ("none", "all"):
         raise ValueError(f"zero_terms_query {wanted!r} is unknown: expected none, all")
     return Everything() if wanted == "all" else Nothing()
+
+
+def operator_of(options: Body, name: str) -> bool:
+    """Whether all of several must hold."""
+    operator = str(options.get(name, "or")).lower()
+    if operator not in ("or", "and"):
+        raise ValueError(f"{name} {operator!r} is unknown: expected or, and")
+    return operator == "and"
+
+
+def number_of(options: Body, name: str) -> int:
+    """A whole number from 0 on."""
+    value = options.get(name, 0)
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = -1
+    if isinstance(value, bool) or number < 0:
+        raise ValueError(f"{name}: expected a whole number from 0 on")
+    return number

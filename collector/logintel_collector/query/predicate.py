@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from logintel.event import Json
 from logintel_collector.query.mapping import Field, Mapping
-from logintel_collector.query.reading import Source, TextReader, flat, values_of
-from logintel_collector.query.tree import AllOf, AnyOf, Everything, Exists, Leaf, Node, Not, Nothing, OneOf, Phrase
-from logintel_collector.query.values import Test, indexed, text_test, value_test
-
-Predicate: TypeAlias = Callable[[Source], bool]
+from logintel_collector.query.points_predicate import on_points
+from logintel_collector.query.reading import Predicate, Source, flat, values_of
+from logintel_collector.query.text_predicate import on_terms, phrases
+from logintel_collector.query.tree import (
+    AllOf,
+    AnyOf,
+    Everything,
+    Exists,
+    Leaf,
+    Node,
+    Not,
+    Nothing,
+    OneOf,
+    Phrase,
+)
+from logintel_collector.query.values import Test, indexed, value_test
 
 
 def predicate_of(tree: Node, mapping: Mapping) -> Predicate:
@@ -31,7 +39,9 @@ def predicate_of(tree: Node, mapping: Mapping) -> Predicate:
     if _asks_inside(tree):
         return _exists_inside(tree.field, mapping)
     if _asks_terms(tree):
-        return _on_terms(tree, mapping)
+        return on_terms(tree, mapping)
+    if tree.field.kind == "geo":
+        return on_points(tree)
     return _on_values(tree.field, value_test(tree))
 
 
@@ -97,19 +107,19 @@ def _enough(tests: list[Predicate], needed: int) -> Predicate:
 def _alternatives(nodes: list[Node], mapping: Mapping) -> list[Predicate]:
     """A predicate for each node; one for all that ask the values of the same field, and one for its phrases."""
     values: dict[tuple[str, ...], list[Leaf]] = {}
-    phrases: dict[Field, list[Phrase]] = {}
+    in_a_row: dict[Field, list[Phrase]] = {}
     others: list[Node] = []
     for node in nodes:
         if isinstance(node, Phrase):
-            phrases.setdefault(node.field, []).append(node)
-        elif isinstance(node, Leaf) and not _asks_inside(node) and not _asks_terms(node):
+            in_a_row.setdefault(node.field, []).append(node)
+        elif isinstance(node, Leaf) and not (_asks_inside(node) or _asks_terms(node) or node.field.kind == "geo"):
             values.setdefault(node.field.source, []).append(node)
         else:
             others.append(node)
     return [
         *(_on_values(leaves[0].field, _any_test([value_test(leaf) for leaf in leaves])) for leaves in values.values()),
         *(predicate_of(node, mapping) for node in others),
-        *(_phrases(leaves, mapping) for leaves in phrases.values()),
+        *(phrases(leaves, mapping) for leaves in in_a_row.values()),
     ]
 
 
@@ -130,63 +140,6 @@ def _on_values(field: Field, test: Test) -> Predicate:
         if value.__class__ is list:
             return any(test(item) for item in flat(value))
         return test(value)
-
-    return predicate
-
-
-def _on_terms(leaf: Leaf, mapping: Mapping) -> Predicate:
-    """A leaf of a text field."""
-    reader = mapping.reader(leaf.field)
-    if isinstance(leaf, Phrase):
-        return _phrases([leaf], mapping)
-    if isinstance(leaf, OneOf) and not leaf.fold:
-        if len(leaf.values) > 1:
-            wanted = leaf.values
-            return lambda source: not wanted.isdisjoint(reader.vocabulary(source))
-        (term,) = leaf.values
-        return _where_one_stands([term], lambda source: term in reader.vocabulary(source), reader)
-    fits = text_test(leaf)
-
-    def predicate(source: Source) -> bool:
-        return any(fits(term) for term in reader.vocabulary(source) if term is not None)
-
-    return predicate
-
-
-def _phrases(leaves: list[Phrase], mapping: Mapping) -> Predicate:
-    """Whether the text has one of them: looked for where the longest word of one of them stands."""
-    reader = mapping.reader(leaves[0].field)
-    witnesses = [max((term for term, _ in leaf.terms), key=len) for leaf in leaves]
-    return _where_one_stands(witnesses, _first([_phrase(leaf, reader) for leaf in leaves]), reader)
-
-
-def _phrase(leaf: Phrase, reader: TextReader) -> Predicate:
-    (first, _), *rest = leaf.terms
-    wanted = frozenset(term for term, _ in leaf.terms)
-
-    def predicate(source: Source) -> bool:
-        if not wanted <= reader.vocabulary(source):
-            return False
-        terms = reader.terms(source)
-        return any(
-            term == first and all(terms[place + far : place + far + 1] == [next_] for next_, far in rest)
-            for place, term in enumerate(terms)
-        )
-
-    return predicate
-
-
-def _where_one_stands(witnesses: list[str], test: Predicate, reader: TextReader) -> Predicate:
-    """`test`, which can only be true where the text has one of the terms: most texts need no analysis."""
-
-    def predicate(source: Source) -> bool:
-        text = reader.lowered(source)
-        if text is None:
-            return test(source)
-        for witness in witnesses:
-            if witness in text:
-                return test(source)
-        return False
 
     return predicate
 

@@ -1,7 +1,9 @@
 """The product's index mapping: the seed's in full, as it is sent to Elasticsearch.
 
 Beyond the seed: `message.log` (the seed's log_analyzer), `metadata` strings as keyword without date detection (by
-default Elasticsearch cuts them at 256 characters and guesses dates), and no guessing of fields outside `metadata`.
+default Elasticsearch cuts them at 256 characters and guesses dates), no guessing of fields outside `metadata` and
+`parsed_fields`, `overflow` for what does not fit there, and `latency_ms`, from the event's date to created_at, since
+no aggregation can subtract without scripts.
 """
 
 from __future__ import annotations
@@ -29,10 +31,7 @@ PRODUCT_MAPPING: Final[dict[str, Any]] = {
         "date_detection": False,
         "dynamic_templates": [
             {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
-            # The first document of an index decides a field's type; what another one has there must not refuse it.
-            {"longs": {"match_mapping_type": "long", "mapping": {"type": "long", "ignore_malformed": True}}},
-            {"doubles": {"match_mapping_type": "double", "mapping": {"type": "double", "ignore_malformed": True}}},
-            {"booleans": {"match_mapping_type": "boolean", "mapping": {"type": "boolean", "ignore_malformed": True}}},
+            {"doubles": {"match_mapping_type": "double", "mapping": {"type": "double"}}},
         ],
         "properties": {
             "log_id": _KEYWORD,
@@ -50,9 +49,11 @@ PRODUCT_MAPPING: Final[dict[str, Any]] = {
             "category": _KEYWORD,
             "tags": _KEYWORD,
             "metadata": {"type": "object", "dynamic": "true"},
-            "metadata_text": {"type": "text"},
+            # As deep as JSON may be for Elasticsearch; longer texts than in metadata would not fit beside a long name.
+            "overflow": {"type": "flattened", "ignore_above": 8191, "depth_limit": 1000},
             "parsed_fields": {
                 "type": "object",
+                "dynamic": "true",
                 "properties": {
                     "host": _KEYWORD,
                     "service": _KEYWORD,
@@ -65,6 +66,7 @@ PRODUCT_MAPPING: Final[dict[str, Any]] = {
             },
             "geo_location": {"type": "geo_point"},
             "size_bytes": {"type": "integer"},
+            "latency_ms": {"type": "long"},
             "processing_status": _KEYWORD,
             "created_at": {"type": "date"},
         },

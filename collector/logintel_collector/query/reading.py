@@ -13,6 +13,7 @@ from logintel.event import Json
 from logintel_collector.query.analysis import Analyzer
 
 Source: TypeAlias = Mapping[str, Json]
+Predicate: TypeAlias = Callable[[Source], bool]
 #: Stands for a text that nobody has asked for yet; told apart by identity.
 _UNREAD: Final = "\0unread"
 

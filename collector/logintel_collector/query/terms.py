@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Literal, TypeAlias
 
 from logintel_collector.query.boolean import combine
-from logintel_collector.query.leaves import Leaves, Limits
+from logintel_collector.query.bounds import Limits
+from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.mapping import Field
-from logintel_collector.query.tree import Everything, Exists, Node, Nothing
+from logintel_collector.query.nearness import AUTO, Fuzziness
+from logintel_collector.query.regexp import flags_of
+from logintel_collector.query.text_clauses import Kind, Wording, across
+from logintel_collector.query.tree import Everything, Exists, Node, Nothing, any_of
 
 Occur: TypeAlias = Literal["must", "should", "must_not"]
 
 
 @dataclass(frozen=True, slots=True)
 class TextOptions:
-    """Parameters of `query_string`; `required`: default_operator AND."""
+    """Parameters of `query_string` and `simple_query_string`.
 
-    default_field: str
+    fields    what a word looks into that names no field; patterns allowed
+    default   the one field among them that `*` alone asks for; `*`: all of them
+    required  default_operator AND
+    fuzzy     of `word~`
+    slop      of a phrase that gives none itself
+    lenient   a field that cannot have such a value has none; else it is an error
+    """
+
+    fields: tuple[str, ...]
+    default: str | None = None
     required: bool = False
     analyze_wildcard: bool = False
     minimum: int | str | None = None
     zone: tzinfo | None = None
+    kind: Kind = "best_fields"
+    fuzzy: Fuzziness = AUTO
+    slop: int = 0
+    lenient: bool = False
 
     @property
     def occur(self) -> Occur:
@@ -58,7 +76,7 @@ def node_of(part: Part | None, minimum: int | str | None = None) -> Node:
 class Terms:
     """Makes the parts; None is what the analyzer left nothing of. Raises ValueError.
 
-    `field` None is the default field.
+    `field` None stands for the default fields.
     """
 
     leaves: Leaves
@@ -74,38 +92,97 @@ class Terms:
             if text[0] == ">":
                 return self.between(field, edge, None, low_open=not inclusive)
             return self.between(field, None, edge, high_open=not inclusive)
-        known = self._field(field)
-        if known is None:
-            return Nothing()
-        if known.kind == "date" and self.options.zone:
-            return self.between(field, text, text)
-        words = self.leaves.words(known, text)
-        if len(words) < 2:
-            return words[0] if words else None
-        return Group([(self.options.occur, word) for word in words])
+        return self.words(field, text)
 
-    def phrase(self, field: str | None, text: str) -> Part | None:
+    def words(self, field: str | None, text: str) -> Part | None:
+        """Words, whatever they begin with."""
+        if self.options.kind == "cross_fields":
+            fields = self._fields(field)
+            return across(self.leaves, fields, text, Wording(self.options.required, lenient=self.options.lenient))
+        return self._each(field, lambda known: self._words(known, text))
+
+    def phrase(self, field: str | None, text: str, slop: int | None = None) -> Part | None:
         """What stood in quotes."""
         if field == "_exists_":
             return self.exists(text)
-        known = self._field(field)
-        return Nothing() if known is None else self.leaves.phrase(known, text)
+        far = self.options.slop if slop is None else slop
+        return self._each(field, lambda known: self.leaves.phrase(known, text, far))
 
     def wildcard(self, field: str | None, pattern: str) -> Part | None:
         """A pattern with `*` or `?` in it; `*` alone asks whether the field exists."""
-        if pattern == "*":
-            return Everything() if field == "*" else self.exists(field or self.options.default_field)
-        known = self._field(field)
-        return Nothing() if known is None else self.leaves.like(known, self._normal(known, pattern))
+        name = field or self.options.default
+        if pattern == "*" and name is not None:
+            return Everything() if name == "*" else self.exists(name)
+        return self._each(field, lambda known: self.leaves.like(known, self._normal(known, pattern)))
 
     def prefix(self, field: str | None, text: str) -> Part | None:
         """What stood before a `*` at the end."""
-        known = self._field(field)
-        if known is None:
+        return self._each(field, lambda known: self._prefix(known, text))
+
+    def fuzzy(self, field: str | None, text: str, edits: int | None) -> Part | None:
+        """A word with `~`; `edits` None: as many as its length allows."""
+        fuzzy = self.options.fuzzy if edits is None else replace(self.options.fuzzy, edits=edits)
+        return self._each(field, lambda known: self.leaves.fuzzy(known, self._normal(known, text), fuzzy))
+
+    def regexp(self, field: str | None, expression: str) -> Part | None:
+        """What stood between slashes."""
+        flags = flags_of("ALL")
+        return self._each(field, lambda known: self.leaves.regexp(known, expression, flags))
+
+    def between(
+        self, field: str | None, low: str | None, high: str | None, *, low_open: bool = False, high_open: bool = False
+    ) -> Part | None:
+        """A range; None is an open end."""
+        low_open, high_open = low_open and low is not None, high_open and high is not None
+
+        def make(known: Field) -> Node:
+            first, last = (text if text is None else self._normal(known, text) for text in (low, high))
+            return self.leaves.range(known, Limits(first, last, low_open, high_open, self.options.zone or UTC))
+
+        return self._each(field, make)
+
+    def exists(self, name: str) -> Part | None:
+        """The field has a value."""
+        return self._each(name, Exists)
+
+    def _each(self, name: str | None, make: Callable[[Field], Part | None]) -> Part | None:
+        """What one field is asked, or any of several; a field that was never indexed matches nothing."""
+        fields = self._fields(name)
+        if not fields:
             return Nothing()
-        analyzed = self.leaves.analyzed(known)
+        if len(fields) == 1:
+            return self._leniently(fields[0], make)
+        parts = [self._leniently(known, make) for known in fields]
+        nodes = [node_of(part) for part in parts if part is not None]
+        return any_of(nodes) if nodes else None
+
+    def _leniently(self, field: Field, make: Callable[[Field], Part | None]) -> Part | None:
+        try:
+            return make(field)
+        except ValueError:
+            if self.options.lenient:
+                return Nothing()
+            raise
+
+    def _fields(self, name: str | None) -> list[Field]:
+        names = self.options.fields if name is None else (name,)
+        return [field for each in names for field in self.leaves.fields(each)]
+
+    def _words(self, field: Field, text: str) -> Part | None:
+        options = self.options
+        if field.kind == "date" and options.zone:
+            return self.leaves.range(field, Limits(text, text, zone=options.zone))
+        if options.kind in ("phrase", "phrase_prefix"):
+            return self.leaves.phrase(field, text, options.slop, prefix=options.kind == "phrase_prefix")
+        words = self.leaves.begun(field, text) if options.kind == "bool_prefix" else self.leaves.words(field, text)
+        if len(words) < 2:
+            return words[0] if words else None
+        return Group([(options.occur, word) for word in words])
+
+    def _prefix(self, field: Field, text: str) -> Part | None:
+        analyzed = self.leaves.analyzed(field)
         if analyzed is None or not self.options.analyze_wildcard:
-            return self.leaves.prefix(known, self._normal(known, text))
+            return self.leaves.prefix(field, self._normal(field, text))
         terms = [term for term in analyzed.analyzer.terms(text) if term is not None]
         if not terms:
             return None
@@ -114,28 +191,6 @@ class Terms:
             return last
         occur = self.options.occur
         return Group([*((occur, self.leaves.term(analyzed, term)) for term in terms[:-1]), (occur, last)])
-
-    def between(
-        self, field: str | None, low: str | None, high: str | None, *, low_open: bool = False, high_open: bool = False
-    ) -> Node:
-        """A range; None is an open end."""
-        known = self._field(field)
-        if known is None:
-            return Nothing()
-        low, high = (text if text is None else self._normal(known, text) for text in (low, high))
-        low_open, high_open = low_open and low is not None, high_open and high is not None
-        return self.leaves.range(known, Limits(low, high, low_open, high_open, self.options.zone or UTC))
-
-    def exists(self, name: str) -> Node:
-        """The field has a value."""
-        known = self._field(name)
-        return Nothing() if known is None else Exists(known)
-
-    def _field(self, name: str | None) -> Field | None:
-        name = self.options.default_field if name is None else name
-        if "*" in name or "?" in name:
-            raise ValueError(f"field pattern {name!r} is not supported")
-        return self.leaves.field(name)
 
     def _normal(self, field: Field, text: str) -> str:
         """A pattern or bound as the analyzer's character filters leave it."""

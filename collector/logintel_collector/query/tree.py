@@ -6,33 +6,34 @@ terms) must be. A leaf is true when any one of the field's values is.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain
 from typing import TypeAlias
 
+from logintel_collector.query.automaton import Matcher
 from logintel_collector.query.dates import Moment
 from logintel_collector.query.mapping import Field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Everything:
     """Always true."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Nothing:
     """Never true."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class AllOf:
     """True when each is."""
 
     nodes: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class AnyOf:
     """True when `needed` or more are; a node that stands there twice counts twice."""
 
@@ -40,14 +41,14 @@ class AnyOf:
     needed: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Not:
     """True when the node is not."""
 
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class OneOf:
     """Keyword value or text term that is one of `values`; `fold`: these are lower-cased, compare ASCII letters so."""
 
@@ -56,7 +57,7 @@ class OneOf:
     fold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Like:
     """Keyword value or text term that fits a pattern: `parts` are its literals between `*`, None in a part is one `?`.
 
@@ -68,7 +69,7 @@ class Like:
     fold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Between:
     """Keyword value or text term between two texts, by code point; None: no bound."""
 
@@ -79,7 +80,7 @@ class Between:
     high_open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class NumberIn:
     """Number from `low` to `high`, both included; None: no bound."""
 
@@ -88,7 +89,7 @@ class NumberIn:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class DateIn:
     """Date from `low` to `high`, both included, in milliseconds; None: no bound."""
 
@@ -97,7 +98,7 @@ class DateIn:
     high: int | Moment | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Flag:
     """Boolean."""
 
@@ -105,22 +106,85 @@ class Flag:
     value: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Regexp:
+    """Keyword value or text term that an expression takes as a whole; `fold`: in any case."""
+
+    field: Field
+    expression: str
+    flags: frozenset[str]
+    fold: bool
+    matcher: Matcher = dataclasses.field(compare=False, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """Keyword value or text term at most `edits` away from `text`, behind `prefix` characters that are the same.
+
+    An edit adds, leaves out or replaces a character or, with `swaps`, exchanges two neighbours.
+    """
+
+    field: Field
+    text: str
+    edits: int
+    prefix: int
+    swaps: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AddressIn:
+    """IP address from `low` to `high`, both included, as 128-bit numbers (an IPv4 address as ::ffff:a.b.c.d)."""
+
+    field: Field
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Near:
+    """Point at most `metres` from here, on a sphere; degrees."""
+
+    field: Field
+    latitude: float
+    longitude: float
+    metres: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Within:
+    """Point in a box, its edges included; `left` above `right`: across the date line. Degrees."""
+
+    field: Field
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Phrase:
-    """Terms of a text field at these distances from the first one."""
+    """Terms of a text field at these distances from the first one.
+
+    slop    how far the terms may be out of these places, all in all
+    prefix  the last one is only how a term begins
+    """
 
     field: Field
     terms: tuple[tuple[str, int], ...]
+    slop: int = 0
+    prefix: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Exists:
     """The field (or anything inside it, where it is an object) has an indexed value."""
 
     field: Field
 
 
-Leaf: TypeAlias = OneOf | Like | Between | NumberIn | DateIn | Flag | Phrase | Exists
+Leaf: TypeAlias = (
+    OneOf | Like | Between | Regexp | Fuzzy | NumberIn | DateIn | Flag | AddressIn | Near | Within | Phrase | Exists
+)
 Node: TypeAlias = Everything | Nothing | AllOf | AnyOf | Not | Leaf
 
 

@@ -7,14 +7,27 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from logintel.event import Json
-from logintel_collector.query import numerals
+from logintel_collector.query import addresses, numerals
 from logintel_collector.query.analysis import fold, lower
 from logintel_collector.query.dates import Moment, stamped
 from logintel_collector.query.glob import glob_test
-from logintel_collector.query.leaves import utf16
 from logintel_collector.query.mapping import Field
+from logintel_collector.query.nearness import near
 from logintel_collector.query.reading import text_of
-from logintel_collector.query.tree import Between, DateIn, Exists, Flag, Leaf, Like, NumberIn, OneOf
+from logintel_collector.query.scalars import utf16
+from logintel_collector.query.tree import (
+    AddressIn,
+    Between,
+    DateIn,
+    Exists,
+    Flag,
+    Fuzzy,
+    Leaf,
+    Like,
+    NumberIn,
+    OneOf,
+    Regexp,
+)
 
 Test: TypeAlias = Callable[[Json], bool]
 #: Below it, every float type has the whole numbers as they are.
@@ -30,6 +43,8 @@ def value_test(leaf: Leaf) -> Test:
     if isinstance(leaf, Flag):
         given, boolean = leaf.value, leaf.field
         return lambda value: _flag(value, strict=boolean.strict) is given
+    if isinstance(leaf, AddressIn):
+        return _address_test(leaf)
     if isinstance(leaf, Exists):
         return indexed(leaf.field)
     return _keyword_test(leaf.field, text_test(leaf))
@@ -43,6 +58,10 @@ def text_test(leaf: Leaf) -> Callable[[str], bool]:
     if isinstance(leaf, Like):
         fits = glob_test(leaf.parts)
         return (lambda text: fits(fold(text))) if leaf.fold else fits
+    if isinstance(leaf, Regexp):
+        return leaf.matcher.fits
+    if isinstance(leaf, Fuzzy):
+        return near(leaf.text, leaf.edits, leaf.prefix, swaps=leaf.swaps)
     assert isinstance(leaf, Between)
     low, high, low_open, high_open = leaf.low, leaf.high, leaf.low_open, leaf.high_open
 
@@ -101,6 +120,24 @@ def _date_test(leaf: DateIn) -> Test:
     return test
 
 
+def _address_test(leaf: AddressIn) -> Test:
+    low, high = leaf.low, leaf.high
+
+    def test(value: Json) -> bool:
+        address = _address(value)
+        return address is not None and low <= address <= high
+
+    return test
+
+
+def _address(value: Json) -> int | None:
+    """A document's IP address; None when it is none."""
+    try:
+        return addresses.number(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def _instant(value: Json) -> int | None:
     """A document's date in milliseconds; None when it is none."""
     text = None if isinstance(value, bool) else text_of(value)
@@ -131,6 +168,8 @@ def indexed(field: Field) -> Test:
         return lambda value: _flag(value, strict=field.strict) is not None
     if field.kind == "date":
         return lambda value: _instant(value) is not None
+    if field.kind == "ip":
+        return lambda value: _address(value) is not None
     if field.kind == "text":
         return lambda value: isinstance(value, str) or (not field.strict and text_of(value) is not None)
     return lambda value: value is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-RoleName: TypeAlias = Literal["processor", "indexer", "recorder", "alerter", "notifier", "keeper"]
+RoleName: TypeAlias = Literal["processor", "indexer", "recorder", "alerter", "notifier", "analyst", "keeper"]
 #: The modules of the roles that there are, in the order in which an event passes them. A module defines
 #: `build(config: CollectorConfig) -> Role`, and is loaded only where the role runs.
 MODULES: Final[dict[RoleName, str]] = {
@@ -13,6 +13,7 @@ MODULES: Final[dict[RoleName, str]] = {
     "recorder": "logintel_collector.roles.recorder_role",
     "alerter": "logintel_collector.roles.alerter_role",
     "notifier": "logintel_collector.roles.notifier_role",
+    "analyst": "logintel_collector.roles.analyst_role",
     "keeper": "logintel_collector.roles.keeper_role",
 }
 #: The store, a key of `stores`, that a role cannot work without.
@@ -21,6 +22,7 @@ NEEDS: Final[dict[RoleName, str]] = {
     "recorder": "postgres",
     "alerter": "postgres",
     "notifier": "postgres",
+    "analyst": "elasticsearch",
 }
 
 

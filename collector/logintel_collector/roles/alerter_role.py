@@ -25,6 +25,7 @@ from logintel_collector.alerter import Alerter
 from logintel_collector.config import CollectorConfig
 from logintel_collector.document import Document
 from logintel_collector.roles import RoleName, reader_of
+from logintel_collector.roles.gaps import GapLedger
 from logintel_collector.roles.group_role import STEP
 from logintel_collector.roles.messages import HEADERS, is_replay
 from logintel_collector.roles.role import Role
@@ -55,6 +56,7 @@ class AlerterRole(Role):
         config: CollectorConfig,
         topic: str = topics.PROCESSING.name,
         clock: Clock = lambda: datetime.now(UTC),
+        ledger: str = topics.LEDGER.name,
     ) -> None:
         """`clock` answers in UTC. Raises Refused, Misconfigured."""
         assert config.bus.kafka is not None
@@ -62,6 +64,7 @@ class AlerterRole(Role):
         self.alerts = self.skipped = 0
         self._kafka, self._topic = config.bus.kafka, topic
         self._reader = reader_of(config.installation)
+        self._gaps = GapLedger(config.bus.kafka, self._reader, self.progress, ledger)
         self._postgres = postgres.required(config, self.name)
         self._clock = clock
         self._rules = _rules(config, clock)
@@ -92,7 +95,7 @@ class AlerterRole(Role):
             )
             offsets = await postgres_alerts.offsets(connection, self._reader, self._topic)
         alerter = Alerter(self._rules, states, alerts, self._clock)
-        consumer = AssignedConsumer(self._kafka, self._topic, offsets)
+        consumer = AssignedConsumer(self._kafka, self._topic, offsets, self._gaps.note)
         try:
             await consumer.start()
             settled = self.progress.now()
@@ -112,6 +115,7 @@ class AlerterRole(Role):
                     await self._save(connection, lease, alerter.settle(), {})
         finally:
             await consumer.stop()
+            await self._gaps.close()
 
     async def _take(
         self, connection: asyncpg.Connection, lease: Lease, alerter: Alerter, batches: Sequence[PartitionBatch]

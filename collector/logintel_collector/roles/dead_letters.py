@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from logintel.bus.kafka_consumer import Consumed
 from logintel.bus.kafka_sender import Sender
 from logintel.bus.topics import DEAD_LETTERS
 from logintel.config.shared import KafkaBusConfig
-from logintel.dead_letter import DeadLetter
+from logintel.dead_letter import DeadLetter, Stage
+from logintel_collector.processor import stamp
 from logintel_collector.roles.messages import dead_letters_out
+
+
+class LetterWriter:
+    """Makes the letters of one stage, of records of log-processing."""
+
+    def __init__(self, stage: Stage, config_version: str) -> None:
+        self._stage, self._config_version = stage, config_version
+
+    def of(self, record: Consumed, log_id: str, reason: str, error: str, attempts: int = 1) -> DeadLetter:
+        """Of one record, now."""
+        created_at, original = stamp(datetime.now(UTC)), record.value or b""
+        stream, seq = record.key or b"", dict(record.headers).get("seq", b"")
+        return DeadLetter(
+            log_id, self._stage, reason, error, attempts, original, self._config_version, created_at, stream, seq
+        )
 
 
 class DeadLetterSender:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
 import orjson
@@ -13,23 +12,20 @@ import structlog
 
 from logintel.bus import topics
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.config.version import config_version
 from logintel.dead_letter import DeadLetter
 from logintel.refused import Refused
 from logintel_collector.config import CollectorConfig
-from logintel_collector.processor import stamp
 from logintel_collector.roles import RoleName
-from logintel_collector.roles.dead_letters import DeadLetterSender
+from logintel_collector.roles.dead_letters import DeadLetterSender, LetterWriter
 from logintel_collector.roles.group_role import GroupRole
 from logintel_collector.roles.messages import DAY, LOG_ID, header, log_id_of
 from logintel_collector.roles.role import Role
 from logintel_collector.stores.elasticsearch import connected
-from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry
+from logintel_collector.stores.elasticsearch_bulk import BulkWriter, Entry, Outcome, Pace, is_id
 from logintel_collector.stores.elasticsearch_indices import OUTLIERS, creating, is_set_up
 
-#: Bytes of what Elasticsearch takes as an _id and JSON as it is, and how many; and a day. Nothing else from a record
-#: gets into an action line.
-_ID_BYTES: Final = bytes(set(range(0x20, 0x7F)) - set(b'"\\'))
-_ID_LENGTH: Final = 512
+#: Nothing else from a record than an id and a day gets into an action line.
 _DAY: Final = re.compile(rb"[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
 #: Without the class's own constructor, which takes longer than all else that an entry needs.
 _new: Final = tuple.__new__
@@ -37,25 +33,34 @@ _log = structlog.get_logger(__name__)
 
 
 class IndexerRole(GroupRole):
-    """`stored` documents are new, `repeats` were there, `mended` stored without a field, `dead_letters` not at all."""
+    """`stored` documents are new, `repeats` were there, `dead_letters` are not stored at all.
+
+    `mended` have fields in `overflow`, `overflowed` of them because their index has all the fields that it may have.
+    """
 
     name: RoleName = "indexer"
 
     def __init__(
-        self, config: CollectorConfig, topic: str = topics.PROCESSING.name, dead_letters: str = topics.DEAD_LETTERS.name
+        self,
+        config: CollectorConfig,
+        topic: str = topics.PROCESSING.name,
+        dead_letters: str = topics.DEAD_LETTERS.name,
+        ledger: str = topics.LEDGER.name,
     ) -> None:
         assert config.bus.kafka is not None
         if config.stores.elasticsearch is None:
             raise Refused("role indexer needs stores.elasticsearch: add it, or leave the role out of `roles`")
-        super().__init__(config.bus.kafka, topic, f"{config.installation}-indexer")
+        super().__init__(config.bus.kafka, topic, f"{config.installation}-indexer", ledger)
+        self._letter = LetterWriter("indexer", config_version(config))
         self._elasticsearch = config.stores.elasticsearch
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
         self._writer: BulkWriter | None = None
-        self.stored = self.repeats = self.mended = self.dead_letters = 0
+        self._pace = Pace()
+        self.stored = self.repeats = self.mended = self.overflowed = self.dead_letters = 0
 
     def summary(self) -> dict[str, int]:
         """See Role."""
-        counts = {name: getattr(self, name) for name in ("stored", "repeats", "mended", "dead_letters")}
+        counts = {name: getattr(self, name) for name in ("stored", "repeats", "mended", "overflowed", "dead_letters")}
         return {**super().summary(), **counts}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,7 +68,7 @@ class IndexerRole(GroupRole):
         async with connected(self._elasticsearch) as client:
             if not await is_set_up(client):
                 raise Refused(f"{client.at} has no template of our indices: run `logintel collector setup`")
-            self._writer = BulkWriter(client)
+            self._writer = BulkWriter(client, self._pace, self._waits)
             try:
                 await super().run(stop)
             finally:
@@ -78,12 +83,12 @@ class IndexerRole(GroupRole):
         entries, letters = self._entries(batches)
         outcome = await self._writer.store(entries)
         letters += [
-            _letter(one.original, _log_id(one.original).decode(), one.reason, one.error, one.attempts)
+            self._letter.of(one.original, _log_id(one.original).decode(), one.reason, one.error, one.attempts)
             for one in outcome.refused
         ]
         await self._letters.send(letters)
         await consumer.commit({batch.partition: batch.records[-1].offset + 1 for batch in batches})
-        self._count(outcome.stored, outcome.repeats, sum(entry.mends == 1 for entry in outcome.mended), letters)
+        self._count(outcome, letters)
         self.progress.done += sum(len(batch.records) for batch in batches)
 
     async def release(self) -> None:
@@ -97,21 +102,25 @@ class IndexerRole(GroupRole):
         for batch in batches:
             for record in batch.records:
                 body, log_id = record.value, header(record, LOG_ID, "log_id")
-                if body is None or not 0 < len(log_id) <= _ID_LENGTH or log_id.translate(None, _ID_BYTES):
+                if body is None or not is_id(log_id):
                     error = "expected a value and a header log_id of 1 to 512 printable ASCII characters"
                     made_up = log_id_of(record, self.topic, batch.partition)
-                    letters.append(_letter(record, made_up, "unidentified", error))
+                    letters.append(self._letter.of(record, made_up, "unidentified", error))
                 elif b"\n" in body and (body := _one_line(body)) is None:
-                    letters.append(_letter(record, log_id.decode(), "undecodable", "the value is not JSON"))
+                    letters.append(self._letter.of(record, log_id.decode(), "undecodable", "the value is not JSON"))
                 else:
                     action = b'%s%s"}}' % (actions[header(record, DAY, "day")], log_id)
                     add(_new(Entry, (action, body, record, 0)))
         return entries, letters
 
-    def _count(self, stored: int, repeats: int, mended: int, letters: list[DeadLetter]) -> None:
-        self.stored += stored
-        self.repeats += repeats
-        self.mended += mended
+    def _waits(self, reason: str) -> None:
+        self.progress.trouble = reason
+
+    def _count(self, outcome: Outcome, letters: list[DeadLetter]) -> None:
+        self.stored += outcome.stored
+        self.repeats += outcome.repeats
+        self.mended += sum(entry.mends == 1 for entry in outcome.mended)
+        self.overflowed += outcome.overflowed
         self.dead_letters += len(letters)
         for letter in letters:
             _log.warning("dead_letter", stage="indexer", log_id=letter.log_id, reason=letter.reason, error=letter.error)
@@ -133,11 +142,6 @@ class _Actions(dict[bytes, bytes]):
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
     return IndexerRole(config)
-
-
-def _letter(record: Consumed, log_id: str, reason: str, error: str, attempts: int = 1) -> DeadLetter:
-    created_at = stamp(datetime.now(UTC))
-    return DeadLetter(log_id, "indexer", reason, error, attempts, record.value or b"", "", created_at)
 
 
 def _log_id(record: Consumed) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -14,7 +14,7 @@ from logintel_collector.config import CollectorConfig
 from logintel_collector.keeping import MODULES
 from logintel_collector.keeping.chore import Chore
 from logintel_collector.roles import RoleName
-from logintel_collector.roles.role import Role
+from logintel_collector.roles.role import Gauge, Role
 from logintel_collector.roles.runner import for_a_person, pauses, reason, rest
 
 #: Seconds between two looks at how the chores get on.
@@ -39,6 +39,11 @@ class KeeperRole(Role):
         for chore in self._chores:
             counts |= chore.summary()
         return counts
+
+    def gauges(self) -> Iterator[Gauge]:
+        """See Role."""
+        for chore in self._chores:
+            yield from chore.gauges()
 
     async def run(self, stop: asyncio.Event) -> None:
         """See Role. Raises Refused and Misconfigured, in a group."""
@@ -100,7 +105,8 @@ class KeeperRole(Role):
 
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it. Raises Refused."""
-    wanted = [module for module, store in MODULES.items() if getattr(config.stores, store) is not None]
+    stores = {name for name in ("elasticsearch", "postgres") if getattr(config.stores, name) is not None}
+    wanted = [module for module, store in MODULES.items() if (store in stores if store else stores)]
     if not wanted:
         raise Refused("role keeper has nothing to keep: add stores.postgres or stores.elasticsearch, or leave it out")
     return KeeperRole([importlib.import_module(module).build(config) for module in wanted])

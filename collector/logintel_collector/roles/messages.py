@@ -5,7 +5,8 @@ log-ingestion     key stream id (16 bytes), value the encoded event, headers seq
 log-processing    key stream id, value the document, headers log_id, day (empty: an outlier), seq, schema, and replay
                   (empty) where it is one
 stream-positions  key stream id, value seq (nothing: forgotten)
-log-dead-letter   key log_id, value the dead letter as JSON
+log-dead-letter   key stage/log_id, value the dead letter as JSON; nothing when it went on, and when somebody dropped it
+                  {"v": 1, "log_id", "stage", "reason", "stream", "seq", "dropped_at"}
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
+
+import orjson
 
 from logintel.bus import Record, kafka_replay
 from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_consumer import Consumed
-from logintel.dead_letter import DeadLetter, encoded
+from logintel.dead_letter import DeadLetter, Stage, encoded
 from logintel.event import decode
 from logintel.identity import STREAM_ID_BYTES, named_id, seq_of
 from logintel_collector.document import Document
@@ -102,7 +105,7 @@ def positions_out(positions: Mapping[bytes, bytes]) -> Iterator[Message]:
 def dead_letters_out(letters: Iterable[DeadLetter]) -> Iterator[Message]:
     """For log-dead-letter; of a record that does not fit there, the beginning."""
     for letter in letters:
-        yield letter.log_id.encode(), encoded(_fitted(letter)), [_SCHEMA]
+        yield f"{letter.stage}/{letter.log_id}".encode(), encoded(_fitted(letter)), [_SCHEMA]
 
 
 def _fitted(letter: DeadLetter) -> DeadLetter:
@@ -111,6 +114,40 @@ def _fitted(letter: DeadLetter) -> DeadLetter:
         return letter
     error = f"{letter.error}; of its {size:,} bytes the first {_KEPT:,} are kept"
     return replace(letter, original=letter.original[:_KEPT], error=error)
+
+
+class Refused(NamedTuple):
+    """An event that a stage made a dead letter of, as a record of log-dead-letter tells it without the content."""
+
+    stage: Stage
+    log_id: str
+    reason: str
+    stream: bytes
+    seq: bytes
+
+
+def refused_of(value: bytes) -> Refused | None:
+    """Of a letter, or of the note that one was dropped; None: it is neither."""
+    try:
+        body = orjson.loads(value)
+        stream, seq = bytes.fromhex(body.get("stream", "")), bytes.fromhex(body.get("seq", ""))
+        return Refused(body["stage"], body["log_id"], body["reason"], stream, seq)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def dropped_out(key: bytes, letter: DeadLetter, at: str) -> Message:
+    """For log-dead-letter, in place of a letter that somebody dropped."""
+    note = {
+        "v": 1,
+        "log_id": letter.log_id,
+        "stage": letter.stage,
+        "reason": letter.reason,
+        "stream": letter.stream.hex(),
+        "seq": letter.seq.hex(),
+        "dropped_at": at,
+    }
+    return key, orjson.dumps(note), [_SCHEMA]
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from aiokafka import TopicPartition
@@ -16,8 +17,10 @@ from aiokafka import TopicPartition
 from logintel.bus import Record
 from logintel.bus.kafka_batch import Message
 from logintel.bus.kafka_consumer import Consumed
-from logintel.bus.topics import DEAD_LETTERS, INGESTION, POSITIONS, PROCESSING
+from logintel.bus.topics import DEAD_LETTERS, INGESTION, LEDGER, POSITIONS, PROCESSING
 from logintel.config.shared import KafkaBusConfig
+from logintel.identity import seq_of
+from logintel.refused import Refused
 from logintel_collector.fitting import fitted
 from logintel_collector.processor import Account, Processor
 from logintel_collector.roles.messages import (
@@ -30,7 +33,9 @@ from logintel_collector.roles.messages import (
     replay_out,
 )
 from logintel_collector.roles.stream_positions import StreamPositions, read_positions
+from logintel_collector.roles.stream_ranges import StreamRanges
 from logintel_collector.roles.transactions import Poisoned, Transactions
+from logintel_collector.stream_ledger import HOUR, StreamRange, range_out
 
 #: Bytes that batch and record put around a document.
 _OVERHEAD: Final = 1024
@@ -45,6 +50,7 @@ class Route(NamedTuple):
     processing: str = PROCESSING.name
     positions: str = POSITIONS.name
     dead_letters: str = DEAD_LETTERS.name
+    ledger: str = LEDGER.name
     max_document: int = PROCESSING.max_message_bytes - _OVERHEAD
 
 
@@ -54,10 +60,11 @@ class Lane:
     next  offset of the first record that is not done
     """
 
-    def __init__(self, partition: int, group: str, route: Route, transactions: Transactions) -> None:
+    def __init__(self, partition: int, installation: str, route: Route, transactions: Transactions) -> None:
         self.partition, self.next = partition, 0
-        self._group, self._route, self._transactions = group, route, transactions
-        self._positions = StreamPositions()
+        self._installation, self._group = installation, group_of(installation)
+        self._route, self._transactions = route, transactions
+        self._positions, self._ranges = StreamPositions(), StreamRanges(installation)
         self._burial = 0
         self._pending: tuple[int, Account] | None = None
 
@@ -72,14 +79,16 @@ class Lane:
     ) -> Lane:
         """Fence, then read where the group is and what it has seen. Raises TimeoutError, KafkaError.
 
+        Raises Refused where the topics have not that partition: only a person can give it to them.
         `committed`: the group's offset of a partition, else the earliest there is.
         """
         transactions = await Transactions.open(kafka, f"{installation}/processor/{partition}")
-        lane = cls(partition, group_of(installation), route, transactions)
+        lane = cls(partition, installation, route, transactions)
         try:
+            letters = await _require_topics(transactions, route, partition)
             lane.next = await committed(partition)
             lane._positions = await read_positions(kafka, route.positions, partition)
-            lane._burial = partition % await transactions.partitions(route.dead_letters)
+            lane._burial = partition % letters
         except BaseException:
             await asyncio.shield(asyncio.ensure_future(transactions.close()))
             raise
@@ -97,16 +106,18 @@ class Lane:
         else has fenced this lane.
         """
         account = Account()
+        await processor.prepare(record.value for record in records if record.value)
         await self._send(self._documents(processor, records, account), account, records[-1].offset + 1)
 
     async def bury(self, processor: Processor, record: Consumed, error: str) -> Account:
         """Make a dead letter of a record that cannot be processed; otherwise like `take`."""
         found = identified(record)
         log_id = log_id_of(record, self._route.ingestion, self.partition)
-        letter = processor.dead_letter(log_id, "refused", error, record.value or b"", attempts=2)
+        letter = processor.dead_letter(log_id, "refused", error, found or record.value or b"", attempts=2)
         account = Account(dead_letters=[letter])
         if found and found.seq > self._positions.last.get(found.stream, b""):
             account.positions[found.stream] = found.seq
+            self._ranges.add_letter(found.stream, found.seq)
         await self._send([], account, record.offset + 1)
         return await self.commit()
 
@@ -134,8 +145,13 @@ class Lane:
         known = self._positions.last
         news = {stream: seq for stream, seq in positions.items() if seq > known.get(stream, b"")}
         if news:
-            messages = positions_out(news)
-            await self._transactions.send((self._route.positions, self.partition, messages))
+            hour = datetime.now(UTC).strftime(HOUR)
+            name, start = self._installation, seq_of(0)
+            elsewhere = [StreamRange(name, each, start, seq, hour, kind="elsewhere") for each, seq in news.items()]
+            await self._transactions.send(
+                (self._route.positions, self.partition, positions_out(news)),
+                (self._route.ledger, self.partition, map(range_out, elsewhere)),
+            )
             await self._transactions.commit()
             self._positions.update(news, _now())
         return len(news)
@@ -150,9 +166,13 @@ class Lane:
         Made while they are put into batches, so that few are in memory. Raises Poisoned.
         """
         unknown: list[Consumed] = []
+        count = self._ranges.add
         try:
             for document, event in processor.documents(_known(records, unknown), self._positions.last, account):
                 yield document_out(fitted(document, self._route.max_document), event)
+                count(event.stream, event.seq, document.day)
+            for letter in account.dead_letters:
+                self._ranges.add_letter(letter.stream, letter.seq)
             yield from self._without_seq(processor, unknown, account)
         except Exception as error:
             raise Poisoned(f"{type(error).__name__}: {error}") from error
@@ -164,6 +184,7 @@ class Lane:
             if replay is not None:
                 for document, event in processor.replay(replay, account):
                     yield replay_out(fitted(document, self._route.max_document), event)
+                    self._ranges.add_replay(event.stream, event.seq, document.day)
                 continue
             log_id = log_id_of(record, self._route.ingestion, self.partition)
             error = "expected a key of 16 bytes (the stream) and a header seq of 12"
@@ -176,6 +197,7 @@ class Lane:
             (route.processing, self.partition, documents),
             (route.positions, self.partition, positions_out(account.positions)),
             (route.dead_letters, self._burial, dead_letters_out(account.dead_letters)),
+            (route.ledger, self.partition, self._ranges.messages()),
         )
         self._pending = following, account
 
@@ -183,6 +205,20 @@ class Lane:
 def group_of(installation: str) -> str:
     """The consumer group of an installation's processors."""
     return f"{installation}-processor"
+
+
+async def _require_topics(transactions: Transactions, route: Route, partition: int) -> int:
+    """How many partitions the topic of dead letters has. Raises Refused where another one lacks `partition`."""
+    alike = (route.processing, route.positions, route.ledger)
+    counts = await transactions.partitions((route.ingestion, *alike, route.dead_letters))
+    for topic in (*alike, route.dead_letters):
+        if not counts[topic]:
+            raise Refused(f"topic {topic} is missing or this user may not see it: run `logintel collector setup`")
+    for topic in alike:
+        if counts[topic] <= partition:
+            has = f"topic {topic} has {counts[topic]} partitions, {route.ingestion} has {counts[route.ingestion]}"
+            raise Refused(f"{has}: the processor needs as many: run `logintel collector setup`, which adds them")
+    return counts[route.dead_letters]
 
 
 def _known(records: Iterable[Consumed], unknown: list[Consumed]) -> Iterator[Record]:

@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import structlog
 
-from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.bus.kafka_consumer import Consumed, Gap, GroupConsumer, PartitionBatch
 from logintel.config.version import config_version
+from logintel.hooks import load_plugins
 from logintel_collector.config import CollectorConfig
+from logintel_collector.enrichment.building import enrichment_of
 from logintel_collector.processor import Account, Processor
 from logintel_collector.roles import RoleName
 from logintel_collector.roles.group_role import STEP, GroupRole
@@ -66,8 +68,8 @@ class ProcessorRole(GroupRole):
 
     def __init__(self, config: CollectorConfig, processor: Processor, route: Route) -> None:
         assert config.bus.kafka is not None
-        super().__init__(config.bus.kafka, route.ingestion, group_of(config.installation))
-        self.repeats = self.dead_letters = 0
+        super().__init__(config.bus.kafka, route.ingestion, group_of(config.installation), route.ledger)
+        self.repeats = self.dead_letters = self.unenriched = 0
         self._installation, self._processor, self._route = config.installation, processor, route
         self._lanes: dict[int, Lane] = {}
         self._cautions: dict[int, Caution] = {}
@@ -75,7 +77,12 @@ class ProcessorRole(GroupRole):
 
     def summary(self) -> dict[str, int]:
         """See Role."""
-        return {**super().summary(), "repeats": self.repeats, "dead_letters": self.dead_letters}
+        return {
+            **super().summary(),
+            "repeats": self.repeats,
+            "dead_letters": self.dead_letters,
+            "unenriched": self.unenriched,
+        }
 
     async def prepare(self, consumer: GroupConsumer) -> None:
         """See GroupRole."""
@@ -91,6 +98,12 @@ class ProcessorRole(GroupRole):
         """See GroupRole."""
         await _all(self._take(consumer, batch) for batch in batches if batch.partition in self._lanes)
 
+    async def on_gap(self, gap: Gap) -> None:
+        """See GroupRole. In a topic that was made anew offsets begin again, below those that are done."""
+        await super().on_gap(gap)
+        if gap.partition in self._lanes:
+            self._lanes[gap.partition].next = gap.continued_from
+
     async def release(self) -> None:
         """See GroupRole."""
         lanes, self._lanes = self._lanes, {}
@@ -103,7 +116,10 @@ class ProcessorRole(GroupRole):
     async def _open(self, consumer: GroupConsumer, partition: int) -> Lane:
         async def committed(number: int) -> int:
             offset = await consumer.committed(number)
-            return await consumer.beginning(number) if offset is None else offset
+            if offset is None:
+                offset = await consumer.beginning(number)
+                await consumer.report(number, None, offset)
+            return offset
 
         lane = await Lane.open(self.kafka, self._installation, partition, self._route, committed)
         self._lanes[partition] = lane
@@ -134,13 +150,16 @@ class ProcessorRole(GroupRole):
     def _count(self, account: Account) -> None:
         self.repeats += account.repeats
         self.dead_letters += len(account.dead_letters)
+        self.unenriched += account.unenriched
         if account.replays:
             _log.info("dead_letters_replayed", events=account.replays)
 
 
 def build(config: CollectorConfig) -> Role:
     """The role as a configuration describes it."""
-    return ProcessorRole(config, Processor(lambda: datetime.now(UTC), config_version=config_version(config)), Route())
+    enrichment = enrichment_of(config.enrich, load_plugins())
+    processor = Processor(lambda: datetime.now(UTC), None, config_version(config), enrichment)
+    return ProcessorRole(config, processor, Route())
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -13,11 +13,11 @@ import structlog
 
 from logintel.bus import topics
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer, PartitionBatch
+from logintel.config.version import config_version
 from logintel.dead_letter import DeadLetter
 from logintel_collector.config import CollectorConfig
-from logintel_collector.processor import stamp
 from logintel_collector.roles import RoleName
-from logintel_collector.roles.dead_letters import DeadLetterSender
+from logintel_collector.roles.dead_letters import DeadLetterSender, LetterWriter
 from logintel_collector.roles.group_role import GroupRole
 from logintel_collector.roles.messages import DAY, header, log_id_of
 from logintel_collector.roles.role import Role
@@ -62,11 +62,16 @@ class RecorderRole(GroupRole):
     name: RoleName = "recorder"
 
     def __init__(
-        self, config: CollectorConfig, topic: str = topics.PROCESSING.name, dead_letters: str = topics.DEAD_LETTERS.name
+        self,
+        config: CollectorConfig,
+        topic: str = topics.PROCESSING.name,
+        dead_letters: str = topics.DEAD_LETTERS.name,
+        ledger: str = topics.LEDGER.name,
     ) -> None:
         """Raises Refused."""
         assert config.bus.kafka is not None
-        super().__init__(config.bus.kafka, topic, f"{config.installation}-recorder")
+        super().__init__(config.bus.kafka, topic, f"{config.installation}-recorder", ledger)
+        self._letter = LetterWriter("recorder", config_version(config))
         self.dead_letters = 0
         self._postgres = postgres.required(config, self.name)
         self._letters = DeadLetterSender(config.bus.kafka, dead_letters)
@@ -98,7 +103,7 @@ class RecorderRole(GroupRole):
         step, letters = self._step_of(batches)
         await self._make_partitions(step.partitions())
         refusals = await store(self._connection, step.rows, step.sources)
-        letters += [self._letter(step.places[refusal.place], "refused", refusal.error) for refusal in refusals]
+        letters += [self._refused(step.places[refusal.place], "refused", refusal.error) for refusal in refusals]
         await self._letters.send(letters)
         await consumer.commit({batch.partition: batch.records[-1].offset + 1 for batch in batches})
         self._count(letters)
@@ -114,7 +119,7 @@ class RecorderRole(GroupRole):
                 try:
                     step.add(batch.partition, record)
                 except ValueError as error:
-                    letters.append(self._letter((batch.partition, record), "undecodable", str(error)))
+                    letters.append(self._refused((batch.partition, record), "undecodable", str(error)))
         return step, letters
 
     async def _make_partitions(self, days: set[date]) -> None:
@@ -132,11 +137,9 @@ class RecorderRole(GroupRole):
         if made:
             _log.info("partitions_made", tables=[partition.name for partition in made])
 
-    def _letter(self, place: Place, reason: str, error: str) -> DeadLetter:
+    def _refused(self, place: Place, reason: str, error: str) -> DeadLetter:
         partition, record = place
-        log_id = log_id_of(record, self.topic, partition)
-        original, created_at = record.value or b"", stamp(datetime.now(UTC))
-        return DeadLetter(log_id, "recorder", reason, error, 1, original, "", created_at)
+        return self._letter.of(record, log_id_of(record, self.topic, partition), reason, error)
 
     def _count(self, letters: Sequence[DeadLetter]) -> None:
         self.dead_letters += len(letters)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from logintel_collector.roles import RoleName
 
@@ -18,12 +20,15 @@ class Progress:
     lag      those that waited when it last looked; None: it did not look yet
     trouble  what keeps it from working, for a person; None: nothing
     tries    starts that failed
+    gaps     how often records were gone from the bus before they were read, and how many those were, as far as known
     """
 
     done: int = 0
     lag: int | None = None
     trouble: str | None = None
     tries: int = 0
+    gaps: int = 0
+    gap_records: int = 0
     _looks: int = field(default=0, repr=False)
     _asked: float = field(default=0.0, repr=False)
 
@@ -44,6 +49,15 @@ class Progress:
     def now(self) -> float:
         """The clock of `saw` and `caught_up_since`."""
         return time.monotonic()
+
+
+class Gauge(NamedTuple):
+    """A measure of now, for metrics (docs/metrics.md): a value for each value of its one label."""
+
+    name: str
+    help: str
+    label: str
+    values: Mapping[str, float]
 
 
 class Role(ABC):
@@ -73,6 +87,10 @@ class Role(ABC):
     def summary(self) -> dict[str, int]:
         """Counts of this run, by what was counted."""
         return {"done": self.progress.done}
+
+    def gauges(self) -> Iterator[Gauge]:
+        """Further measures, asked for at each scrape; no other role has one of the same name."""
+        yield from ()
 
     @abstractmethod
     async def run(self, stop: asyncio.Event) -> None:

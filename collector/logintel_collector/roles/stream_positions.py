@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
-from logintel.bus import kafka_lz4
-from logintel.bus.kafka_connection import bounded, client_arguments
+from logintel.bus.kafka_scan import scan
 from logintel.config.shared import KafkaBusConfig
 
 #: Milliseconds after which a stream that brings nothing is forgotten.
 IDLE: Final = 30 * 24 * 3600 * 1000
-#: Seconds without any answer of the cluster after which reading is given up.
-_TIMEOUT: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -49,33 +44,13 @@ class StreamPositions:
 
 async def read_positions(kafka: KafkaBusConfig, topic: str, partition: int) -> StreamPositions:
     """All committed positions of `partition`, to its end. Raises TimeoutError, KafkaError."""
-    kafka_lz4.install()
-    place = TopicPartition(topic, partition)
-    # It starts at the earliest record by itself: `seek_to_beginning` races with aiokafka's own first look.
-    consumer = AIOKafkaConsumer(
-        **client_arguments(kafka), isolation_level="read_committed", auto_offset_reset="earliest", group_id=None
-    )
-    consumer.assign([place])
     found = StreamPositions()
-    try:
-        async with asyncio.timeout(_TIMEOUT):
-            await consumer.start()
-            end = (await consumer.end_offsets([place]))[place]
-        while await _position(consumer, place) < end:
-            async with asyncio.timeout(_TIMEOUT):
-                batches = await consumer.getmany(timeout_ms=1000, max_records=100_000)
-            for record in batches.get(place, ()):
+    async with aclosing(scan(kafka, topic, [partition])) as pages:
+        async for page in pages:
+            for record in page:
                 if record.value is None:
                     found.forget([record.key])
                 else:
                     found.last[record.key] = record.value
                     found.touched[record.key] = record.timestamp
-    finally:
-        await bounded(consumer.stop())
     return found
-
-
-async def _position(consumer: AIOKafkaConsumer, place: TopicPartition) -> int:
-    async with asyncio.timeout(_TIMEOUT):
-        position: int = await consumer.position(place)
-    return position

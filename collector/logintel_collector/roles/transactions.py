@@ -68,10 +68,12 @@ class Transactions:
             raise
         return cls(producer)
 
-    async def partitions(self, topic: str) -> int:
-        """How many partitions a topic has. Raises TimeoutError, KafkaError."""
+    async def partitions(self, topics: Iterable[str]) -> dict[str, int]:
+        """How many partitions each topic has; 0: it is not there. Raises TimeoutError, KafkaError."""
         async with self._bounded():
-            return len(await self._producer.partitions_for(topic))
+            # Asks for all topics: asking for one would make it, with the broker's defaults.
+            cluster = await self._producer.client.fetch_all_metadata()
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
 
     async def send(self, *parts: tuple[str, int, Iterable[Message]]) -> None:
         """Begin a transaction of messages for (topic, partition); return when the cluster has all of them.

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import orjson
-from elastic_transport import HttpxAsyncHttpNode, SerializationError, TlsError, TransportError
+from elastic_transport import ConnectionTimeout, HttpxAsyncHttpNode, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, AsyncElasticsearch, OrjsonSerializer, UnsupportedProductError
 
 from logintel.refused import Refused
@@ -19,6 +19,8 @@ from logintel_collector.config import ElasticsearchConfig
 
 #: Seconds that one answer may take.
 TIMEOUT: Final = 60.0
+#: Kind of the error that is no answer in time.
+SLOW: Final = "no_answer_in_time"
 _CLOSE: Final = 3.0
 #: Requests from so many bytes on are compressed. Level 1 of gzip: higher ones cost twice as much and save a fifth.
 _COMPRESS_FROM: Final = 1024
@@ -31,7 +33,7 @@ class ElasticsearchError(Exception):
     """Elasticsearch does not do it. The message holds neither secrets nor content of documents.
 
     status  of the answer; None: there was none
-    kind    Elasticsearch's name of the error; "" where it gave none
+    kind    Elasticsearch's name of the error, or SLOW; "" where it gave none
     """
 
     def __init__(self, message: str, status: int | None = None, kind: str = "") -> None:
@@ -75,8 +77,9 @@ class ElasticsearchClient:
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._client.perform_request(method, path, headers=headers, body=body)
-        except TimeoutError as error:
-            raise ElasticsearchError(f"{self.at} did not answer in {seconds:.0f} s: is it overloaded?") from error
+        except (TimeoutError, ConnectionTimeout) as error:
+            message = f"{self.at} did not answer in {seconds:.0f} s: is it overloaded?"
+            raise ElasticsearchError(message, kind=SLOW) from error
         except TlsError as error:
             raise ElasticsearchError(f"{self.at}: {error.message}: check ca_certs of stores.elasticsearch") from error
         except SerializationError as error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any, Final
 
 from logintel_collector.config import ElasticsearchConfig
 from logintel_collector.query import PRODUCT_MAPPING
 from logintel_collector.stores.elasticsearch import ElasticsearchClient, ElasticsearchError
+from logintel_collector.stores.elasticsearch_fields import NAME_LENGTH
 
 LOGS: Final = "engineering_logs"
 ALERTS: Final = "engineering_alerts"
@@ -17,16 +20,22 @@ OUTLIERS: Final = "outliers"
 
 _KEYWORD: Final = {"type": "keyword"}
 _DATE: Final = {"type": "date"}
-_DYNAMIC: Final = {
-    name: PRODUCT_MAPPING["mappings"][name] for name in ("dynamic", "date_detection", "dynamic_templates")
+#: Beyond so many fields an index takes no document that brings a new one: one of the logs is mended then.
+_SETTINGS: Final = {"mapping": {"total_fields": {"limit": 1000}, "field_name_length": {"limit": NAME_LENGTH}}}
+#: What is ours alone is never mended: there, what does not fit is kept, not indexed.
+_LENIENT: Final = {
+    "mapping": {**_SETTINGS["mapping"], "total_fields": {"limit": 1000, "ignore_dynamic_beyond_limit": True}}
 }
-#: What a document brings beyond the limits is kept but not indexed: no document can make the mapping grow without end,
-#: and none is refused for its many fields.
-_SETTINGS: Final = {
-    "mapping": {
-        "total_fields": {"limit": 1000, "ignore_dynamic_beyond_limit": True},
-        "field_name_length": {"limit": 512},
-    }
+_DYNAMIC: Final = {
+    "dynamic": "false",
+    "date_detection": False,
+    "dynamic_templates": [
+        {"strings": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
+        *(
+            {kind: {"match_mapping_type": kind, "mapping": {"type": kind, "ignore_malformed": True}}}
+            for kind in ("long", "double", "boolean")
+        ),
+    ],
 }
 _ALERTS_MAPPING: Final = {
     **_DYNAMIC,
@@ -69,9 +78,19 @@ def index_of(prefix: str, day: str) -> str:
     return f"{prefix}{LOGS}-{day}"
 
 
+def monthly_index(prefix: str, kind: str, moment: str) -> str:
+    """The index of the alerts (ALERTS) or metrics (ANALYTICS) of a month; `moment` as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+    return f"{prefix}{kind}-{moment[:4]}.{moment[5:7]}"
+
+
 def creating(prefix: str, day: str) -> bytes:
     """How the action line of a bulk request that creates an event's document begins: its id, `"}}` are to follow."""
     return b'{"create":{"_index":"%s","_id":"' % index_of(prefix, day).encode()
+
+
+def metric_index(prefix: str, month: str) -> str:
+    """The index of the metrics of a month, `YYYY.MM`: old ones can be dropped whole."""
+    return f"{prefix}{ANALYTICS}-{month}"
 
 
 def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, Any]]:
@@ -80,13 +99,14 @@ def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, An
     logs = PRODUCT_MAPPING["settings"]
     parts = (
         (LOGS, "-*", {**logs, "index": {**logs["index"], **_SETTINGS, **number}}, PRODUCT_MAPPING["mappings"]),
-        (ALERTS, "*", {"index": {**_SETTINGS, **number}}, _ALERTS_MAPPING),
-        (ANALYTICS, "*", {"index": {**_SETTINGS, **number}}, _ANALYTICS_MAPPING),
+        (ALERTS, "*", {"index": {**_LENIENT, **number}}, _ALERTS_MAPPING),
+        (ANALYTICS, "-*", {"index": {**_LENIENT, **number}}, _ANALYTICS_MAPPING),
     )
     return {
         f"{prefix}{name}": {
             "index_patterns": [f"{prefix}{name}{rest}"],
             "priority": 500,
+            "_meta": {"managed_by": "logintel", "version": version("logintel")},
             "template": {"settings": settings, "mappings": mappings},
         }
         for name, rest, settings, mappings in parts
@@ -96,7 +116,7 @@ def templates(prefix: str, shards: int, replicas: int) -> dict[str, dict[str, An
 async def set_up(client: ElasticsearchClient, config: ElasticsearchConfig) -> list[str]:
     """Put the templates that are missing or differ; the names of those put. Indices that are there stay as they are.
 
-    Raises ElasticsearchError.
+    Those of a later version stay too. Raises ElasticsearchError.
     """
     nodes = (await client.ask("GET", "/_cluster/health"))["number_of_data_nodes"]
     shards, replicas = (1, 0) if nodes == 1 else (3, 1)
@@ -104,15 +124,35 @@ async def set_up(client: ElasticsearchClient, config: ElasticsearchConfig) -> li
     replicas = replicas if config.replicas is None else config.replicas
     put = []
     for name, wanted in templates(config.prefix, shards, replicas).items():
-        if _canonical(await _found(client, name)) != _canonical(wanted):
+        found = await _found(client, name)
+        if _version(found) <= _version(wanted) and _canonical(found) != _canonical(wanted):
             await client.ask("PUT", f"/_index_template/{name}", wanted)
             put.append(name)
     return put
 
 
-async def is_set_up(client: ElasticsearchClient) -> bool:
-    """Whether there is a template of the logs; without one, Elasticsearch would guess. Raises ElasticsearchError."""
-    return bool(await _found(client, f"{client.prefix}{LOGS}"))
+async def upgrade(client: ElasticsearchClient, config: ElasticsearchConfig) -> list[str]:
+    """Put the templates that an earlier version has put or did not know; the names of those put.
+
+    They keep the number of shards and replicas that they have: a node that is away just now must not lower it. Raises
+    ElasticsearchError.
+    """
+    number = (await _found(client, f"{config.prefix}{LOGS}"))["template"]["settings"]["index"]
+    shards, replicas = int(number["number_of_shards"]), int(number["number_of_replicas"])
+    put = []
+    for name, wanted in templates(config.prefix, shards, replicas).items():
+        if _version(await _found(client, name)) < _version(wanted):
+            await client.ask("PUT", f"/_index_template/{name}", wanted)
+            put.append(name)
+    return put
+
+
+async def is_set_up(client: ElasticsearchClient, name: str = LOGS) -> bool:
+    """Whether there is a template of LOGS, ALERTS or ANALYTICS; without one, Elasticsearch would guess.
+
+    Raises ElasticsearchError.
+    """
+    return bool(await _found(client, f"{client.prefix}{name}"))
 
 
 async def _found(client: ElasticsearchClient, name: str) -> dict[str, Any]:
@@ -126,12 +166,17 @@ async def _found(client: ElasticsearchClient, name: str) -> dict[str, Any]:
     return found
 
 
+def _version(template: Mapping[str, Any]) -> tuple[int, ...]:
+    """Of the logintel that has put it; () where there is none, or from one before there were versions."""
+    return tuple(map(int, re.findall(r"[0-9]+", template.get("_meta", {}).get("version", ""))))
+
+
 def _canonical(template: Mapping[str, Any]) -> dict[str, Any]:
     """A template as it can be compared: Elasticsearch gives settings back as texts below `index`."""
     inner = template.get("template", {})
     settings = _flat("", inner.get("settings", {}))
     return {
-        **{name: template.get(name) for name in ("index_patterns", "priority")},
+        **{name: template.get(name) for name in ("index_patterns", "priority", "_meta")},
         "mappings": inner.get("mappings"),
         "settings": {name.removeprefix("index."): value for name, value in settings.items()},
     }

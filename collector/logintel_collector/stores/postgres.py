@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 
@@ -22,7 +25,17 @@ _CLOSE: Final = 3.0
 MIGRATING: Final = 0x6C6F67_01
 #: What can be wrong with a DSN, a server or a connection.
 ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-_DSN_IS_WRONG: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+_DSN_IS_WRONG: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ProtocolViolationError,
+)
+#: Parameters of a DSN that name a file.
+_TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+
+
+class TlsError(OSError):
+    """TLS with the server is not to be had as the DSN wants it; the message says why and what to do."""
 
 
 def required(config: CollectorConfig, role: str) -> PostgresConfig:
@@ -36,23 +49,10 @@ def required(config: CollectorConfig, role: str) -> PostgresConfig:
 async def connected(config: PostgresConfig, purpose: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that is closed at the end; `purpose` is what pg_stat_activity shows.
 
-    Raises Refused where the DSN cannot be read, TimeoutError, ERRORS. No statement outlives its transaction,
-    so that PgBouncer may give the next one another server connection.
+    Raises Refused where the DSN cannot be read, TimeoutError, ERRORS (TlsError among them). No statement outlives its
+    transaction, so that PgBouncer may give the next one another server connection.
     """
-    try:
-        connection = await asyncpg.connect(
-            config.dsn.get_secret_value(),
-            timeout=CONNECT,
-            command_timeout=TIMEOUT,
-            statement_cache_size=0,
-            server_settings={"application_name": f"logintel-{purpose}"},
-        )
-    except ValueError:
-        # Its message may quote a part of the DSN.
-        raise Refused(
-            "stores.postgres.dsn cannot be read: expected postgresql://user:password@host:port/database, "
-            "with %-escapes for special characters"
-        ) from None
+    connection = await _connect(config.dsn.get_secret_value(), purpose)
     try:
         yield connection
     finally:
@@ -61,6 +61,51 @@ async def connected(config: PostgresConfig, purpose: str) -> AsyncIterator[async
                 await connection.close(timeout=_CLOSE)
         except (TimeoutError, *ERRORS):
             connection.terminate()
+
+
+async def _connect(dsn: str, purpose: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(
+            dsn,
+            timeout=CONNECT,
+            command_timeout=TIMEOUT,
+            statement_cache_size=0,
+            server_settings={"application_name": f"logintel-{purpose}"},
+        )
+    except ssl.SSLCertVerificationError as error:
+        raise TlsError(
+            f"the server's certificate is not trusted ({error.verify_message.rstrip('.')}): check sslrootcert in "
+            "stores.postgres.dsn, the authority that signed it, and that the host there is a name in it"
+        ) from error
+    except ssl.SSLError as error:
+        raise TlsError(f"{error.reason}: check sslrootcert, sslcert and sslkey in stores.postgres.dsn") from error
+    except FileNotFoundError as error:
+        if missing := _missing_file(dsn):
+            raise TlsError(f"{missing}: no such file: check it in stores.postgres.dsn") from error
+        raise
+    except ValueError as error:
+        raise Refused(_unreadable(error)) from None
+
+
+def _missing_file(dsn: str) -> str | None:
+    """`sslkey=/path` or the like, where the DSN names a file that is not there: asyncpg does not say which."""
+    for key, value in parse_qsl(urlsplit(dsn).query):
+        if key in _TLS_FILES and not Path(value).exists():
+            return f"{key}={value}"
+    return None
+
+
+def _unreadable(error: ValueError) -> str:
+    """What is wrong with the DSN; most messages may quote a part of it, and are not shown."""
+    text = str(error).partition("\n")[0]
+    if text.startswith("root certificate file"):
+        return f"stores.postgres.dsn: {text}: name the authority with sslrootcert=/path/to/ca.crt"
+    if text.startswith("`ssl"):
+        return f"stores.postgres.dsn: {text}"
+    return (
+        "stores.postgres.dsn cannot be read: expected postgresql://user:password@host:port/database, "
+        "with %-escapes for special characters"
+    )
 
 
 async def migrate(connection: asyncpg.Connection) -> list[str]:
@@ -110,5 +155,10 @@ def explained(error: Exception) -> str:
     if isinstance(error, asyncpg.PostgresError):
         message = f"{error.sqlstate} {error}".partition("\n")[0]
         return f"{message}: check stores.postgres.dsn" if isinstance(error, _DSN_IS_WRONG) else message
+    if isinstance(error, TlsError):
+        return str(error)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    if isinstance(error, ConnectionError) and not error.strerror:
+        # asyncpg's own: the server takes no TLS, or hung up; it names the host, never the password.
+        reason = str(error) or reason
     return f"{reason}: check stores.postgres.dsn, and that it is running"

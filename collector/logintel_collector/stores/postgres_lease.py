@@ -53,9 +53,8 @@ class Lease:
         """Take it as soon as nobody renews it. Raises Refused when somebody does."""
         seen: datetime | None = None
         while True:
-            epoch = await connection.fetchval(_TAKE, name, _holder(), LENGTH)
-            if epoch is not None:
-                return cls(name, epoch)
+            if (lease := await cls.try_take(connection, name)) is not None:
+                return lease
             held = await connection.fetchrow("SELECT holder, expires_at FROM leases WHERE name = $1", name)
             if held is not None and seen is None:
                 seen = held["expires_at"]
@@ -66,6 +65,12 @@ class Lease:
                     "role out of `roles` here"
                 )
             await asyncio.sleep(_LOOK_EVERY)
+
+    @classmethod
+    async def try_take(cls, connection: asyncpg.Connection, name: str) -> Lease | None:
+        """Take it if nobody has it now."""
+        epoch = await connection.fetchval(_TAKE, name, _holder(), LENGTH)
+        return None if epoch is None else cls(name, epoch)
 
     async def renew(self, connection: asyncpg.Connection) -> None:
         """Hold it for longer, inside the caller's transaction. Raises LeaseLost."""

@@ -8,10 +8,10 @@ into all of them stays within PostgreSQL's table of locks. A partition's name sa
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -36,6 +36,7 @@ _MOVE: Final = """
 # Locks in the order in which a recorder takes them, log_sources first: waiting in a ring would end in an error. ATTACH
 # and DROP take the same ones later, because of the foreign key. Nobody may add to the default partition what belongs
 # into the new one while that is being attached.
+# DETACH CONCURRENTLY, which would need less, PostgreSQL refuses where there is a default partition.
 _BEFORE_ATTACH: Final = """
     LOCK TABLE log_sources IN SHARE ROW EXCLUSIVE MODE;
     LOCK TABLE log_entries_default IN ACCESS EXCLUSIVE MODE
@@ -63,6 +64,10 @@ class Partition(NamedTuple):
         if self.end - self.first == _DAY:
             return f"log_entries_{self.first:%Y%m%d}"
         return f"log_entries_{self.first:%Y%m%d}_{self.end:%Y%m%d}"
+
+
+#: What becomes of an old partition, in the caller's transaction, which holds the locks that DROP and DETACH take.
+Retire: TypeAlias = Callable[[asyncpg.Connection, Partition], Awaitable[None]]
 
 
 def named(name: str) -> Partition | None:
@@ -100,7 +105,7 @@ async def make_partitions(connection: asyncpg.Connection, days: Collection[date]
     """
     made = []
     for day in sorted(days):
-        async with _turn(connection):
+        async with turn(connection):
             partition = partition_for(day, today, await partitions(connection))
             if partition is not None:
                 await _make(connection, partition)
@@ -113,18 +118,26 @@ async def drop_old(connection: asyncpg.Connection, before: datetime) -> list[Par
 
     Raises LockNotAvailableError as make_partitions does.
     """
-    dropped: list[Partition] = []
+    return await retire_old(connection, before, _drop)
+
+
+async def retire_old(connection: asyncpg.Connection, before: datetime, retire: Retire) -> list[Partition]:
+    """`retire` each partition that drop_old would drop, in a transaction of its own; the ones retired.
+
+    Raises LockNotAvailableError as make_partitions does.
+    """
+    retired: list[Partition] = []
     async with connection.transaction():
         candidates = [partition for partition in await partitions(connection) if _midnight(partition.end) <= before]
     for partition in candidates:
-        async with _turn(connection):
+        async with turn(connection):
             if await _is_old(connection, partition, before):
                 await connection.execute(_BEFORE_DROP)
                 # Somebody may have added to it until now.
                 if await _is_old(connection, partition, before):
-                    await connection.execute(f"DROP TABLE {partition.name}")
-                    dropped.append(partition)
-    return dropped
+                    await retire(connection, partition)
+                    retired.append(partition)
+    return retired
 
 
 async def delete_old(connection: asyncpg.Connection, before: datetime) -> int:
@@ -139,12 +152,16 @@ async def delete_old(connection: asyncpg.Connection, before: datetime) -> int:
 
 
 @asynccontextmanager
-async def _turn(connection: asyncpg.Connection) -> AsyncIterator[None]:
+async def turn(connection: asyncpg.Connection) -> AsyncIterator[None]:
     """A transaction that nobody else makes or drops partitions beside, and that waits for no lock for long."""
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", PARTITIONING)
         yield
+
+
+async def _drop(connection: asyncpg.Connection, partition: Partition) -> None:
+    await connection.execute(f"DROP TABLE {partition.name}")
 
 
 async def _make(connection: asyncpg.Connection, partition: Partition) -> None:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
+from logintel.dead_letter import DeadLetter
 from logintel_collector.alert import Alert, Changes, RuleState
+from logintel_collector.analytics.point import Point
 from logintel_collector.notifier.outbox import Attempt, PendingNotification
 from logintel_collector.processor import Processed, stamp
 from logintel_collector.rules.rule import Rule
-from logintel_collector.stores import sqlite_alerts, sqlite_outbox, sqlite_retention, sqlite_rules
+from logintel_collector.source_health.memory import Memory
+from logintel_collector.source_health.watch import Findings, Key
+from logintel_collector.stores import (
+    sqlite_alerts,
+    sqlite_analytics,
+    sqlite_outbox,
+    sqlite_retention,
+    sqlite_rules,
+    sqlite_sources,
+)
 from logintel_collector.stores.errors import explained
 from logintel_collector.stores.sqlite_apply import READER, next_document_id, save
 from logintel_collector.stores.sqlite_file import open_writer, transaction
@@ -22,12 +33,17 @@ from logintel_collector.stores.sqlite_retention import Retention
 
 #: Streams that sent nothing for so long are forgotten; nobody replays events that old.
 _IDLE: Final = timedelta(days=30)
+_DROP_LETTER: Final = (
+    "UPDATE dead_letters SET original = x'', dropped_at = :now "
+    "WHERE log_id = :log_id AND stage = :stage AND dropped_at IS NULL"
+)
+_REMOVE_LETTER: Final = "DELETE FROM dead_letters WHERE log_id = :log_id AND stage = :stage"
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
 
 class Store:
-    """Opened with `Store.open`; the only writer of events. It is also the notifier's Outbox.
+    """Opened with `Store.open`; the only writer of events. It is also the notifier's Outbox and the analyst's Sink.
 
     Every call runs on the store's own thread, in the order of the calls, and is durable (fsync) when it returns.
     All may raise StoreFull (nothing was kept: wait, then call again), StoreLocked, StoreDamaged or StoreError.
@@ -90,6 +106,22 @@ class Store:
         """Make alert_rules show these rules; those that are gone stay, inactive."""
         await self._call(self._save_rules, rules)
 
+    async def source_memories(self) -> dict[Key, Memory]:
+        """What was remembered of each source's health."""
+        return await self._call(sqlite_sources.memories, self._connection)
+
+    async def save_health(self, installation: str, findings: Findings) -> None:
+        """Write what was found of the sources' health."""
+        await self._call(self._save_health, installation, findings)
+
+    async def drop_letters(self, letters: Sequence[DeadLetter]) -> int:
+        """Delete the content of dead letters, and note that it was; how many were there."""
+        return await self._call(self._change_letters, _DROP_LETTER, letters)
+
+    async def remove_letters(self, letters: Sequence[DeadLetter]) -> int:
+        """Take dead letters whose events went on out of the file; how many were there."""
+        return await self._call(self._change_letters, _REMOVE_LETTER, letters)
+
     async def total_indexed(self) -> int:
         """Documents in the index."""
         return await self._call(self._total_indexed)
@@ -110,6 +142,19 @@ class Store:
         """See Outbox."""
         await self._call(self._report, channel, attempts)
 
+    async def analytics_state(self) -> dict[bytes, bytes]:
+        """What the analyst goes on from."""
+        return await self._call(sqlite_analytics.state, self._connection)
+
+    async def save(
+        self,
+        points: Sequence[Point],
+        changes: Mapping[bytes, bytes | None],
+        version: int,  # noqa: ARG002 - calls of one process come in the order of their versions
+    ) -> None:
+        """See the analyst's Sink."""
+        await self._call(self._save_points, points, changes)
+
     async def _call(
         self, function: Callable[_Params, _Result], *args: _Params.args, **kwargs: _Params.kwargs
     ) -> _Result:
@@ -129,9 +174,18 @@ class Store:
         with transaction(self._connection):
             sqlite_rules.save_rules(self._connection, rules, stamp(self._clock()))
 
+    def _save_health(self, installation: str, findings: Findings) -> None:
+        with transaction(self._connection):
+            sqlite_sources.save(self._connection, installation, findings, stamp(self._clock()))
+
     def _report(self, channel: str, attempts: Sequence[Attempt]) -> None:
         with transaction(self._connection):
             sqlite_outbox.report(self._connection, channel, attempts)
+
+    def _save_points(self, points: Sequence[Point], changes: Mapping[bytes, bytes | None]) -> None:
+        with transaction(self._connection):
+            sqlite_analytics.save_points(self._connection, points, stamp(self._clock()))
+            sqlite_analytics.save_state(self._connection, changes)
 
     def _offset(self) -> int:
         row = self._connection.execute("SELECT position FROM bus_offsets WHERE reader = ?", (READER,)).fetchone()
@@ -141,6 +195,12 @@ class Store:
         with transaction(self._connection):
             self._connection.execute("DELETE FROM stream_positions WHERE seen_at < ?", (stamp(self._clock() - _IDLE),))
         return dict(self._connection.execute("SELECT stream, seq FROM stream_positions"))
+
+    def _change_letters(self, statement: str, letters: Sequence[DeadLetter]) -> int:
+        now = stamp(self._clock())
+        named = [{"log_id": letter.log_id, "stage": letter.stage, "now": now} for letter in letters]
+        with transaction(self._connection):
+            return self._connection.executemany(statement, named).rowcount
 
     def _total_indexed(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM log_entries").fetchone()[0])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Final
 
 import orjson
 
+from logintel.dead_letter import DeadLetter
 from logintel.event import Json
 from logintel_collector.alert import Alert, Changes, Notification, RuleState
 from logintel_collector.document import Document
@@ -23,6 +24,12 @@ _INSERT_ENTRY: Final = """
     VALUES (?, ?, ?, ?2, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING
 """
+#: Those of dead_letters: the keys of a dead letter, in its order.
+LETTER_COLUMNS: Final = tuple(field.name for field in fields(DeadLetter))
+_INSERT_LETTER: Final = (
+    f"INSERT OR IGNORE INTO dead_letters ({', '.join(LETTER_COLUMNS)}) "  # noqa: S608 - ours
+    f"VALUES ({', '.join('?' * len(LETTER_COLUMNS))})"
+)
 # What people did to an alert stays, also when the rules that go on evaluating have not heard of it.
 _UPSERT_ALERT: Final = """
     INSERT INTO alerts (id, title, description, severity, status, source_id, log_entry_id, rule_id, triggered_at,
@@ -39,6 +46,10 @@ _UPSERT_ALERT: Final = """
         resolved_at = coalesce(excluded.resolved_at, resolved_at),
         resolved_by = coalesce(excluded.resolved_by, resolved_by)
 """
+
+
+#: The id of the first document of a new file: it is gone when retention has dropped anything.
+FIRST_DOCUMENT: Final = 1 << BLOCK_BITS
 
 
 def next_document_id(connection: sqlite3.Connection) -> int:
@@ -59,8 +70,7 @@ def save(
     )
     connection.executemany("INSERT INTO document_terms (rowid, text) VALUES (?, ?)", _blocks(numbered))
     connection.executemany(
-        "INSERT OR IGNORE INTO dead_letters (log_id, stage, reason, error, attempts, original, config_version, "
-        "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        _INSERT_LETTER,
         map(astuple, processed.dead_letters),
     )
     connection.executemany(

@@ -44,7 +44,10 @@ def expire(connection: sqlite3.Connection, retention: Retention, now: datetime) 
         "GROUP BY notification_id HAVING count(retry_at) = 0)",
         (stamp(now - _TOLD),),
     )
+    connection.execute("DELETE FROM analytics WHERE updated_at < ?", (oldest,))
     row = connection.execute("SELECT document_id, created_at FROM log_entries ORDER BY document_id LIMIT 1").fetchone()
+    if row is not None:  # the minutes go with their events, or they alone could become too much; hours are few
+        connection.execute("DELETE FROM analytics WHERE updated_at < ? AND aggregation_period = 'minute'", (row[1],))
     if row is None or (row[1] >= oldest and _used(connection) <= retention.max_bytes):
         return 0
     too_much = _used(connection) > retention.max_bytes

@@ -49,14 +49,21 @@ OWN_TABLES: Final[dict[str, tuple[str, ...]]] = {
     "rule_states": ("rule_id", "group_key", "revision", "state"),
     "outbox": ("id", "alert_id", "body", "created_at"),
     "outbox_deliveries": ("notification_id", "channel", "attempts", "retry_at", "error"),
+    "source_health": (
+        "source_id", "host", "installation", "is_active", "health_status", "reason", "changed_at", "heard_at", "detail",
+        "memory",
+    ),
 }  # fmt: skip
 
 #: Only embedded: on servers Kafka keeps these, in topics.
 EMBEDDED_TABLES: Final[dict[str, tuple[str, ...]]] = {
     "stream_positions": ("stream", "seq", "seen_at"),
     "dead_letters": (
-        "log_id", "stage", "reason", "error", "attempts", "original", "config_version", "created_at",
+        "log_id", "stage", "reason", "error", "attempts", "original", "config_version", "created_at", "stream", "seq",
+        "dropped_at",
     ),
+    "analytics": ("aggregation_period", "timestamp", "dimension", "value", "metrics", "updated_at"),
+    "analytics_state": ("key", "value"),
 }  # fmt: skip
 
 #: Only on servers: embedded there is one process, and one reader with one offset.

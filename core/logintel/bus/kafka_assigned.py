@@ -10,16 +10,18 @@ from aiokafka.errors import KafkaError
 
 from logintel.bus import kafka_records
 from logintel.bus.kafka_connection import bounded, client_arguments
-from logintel.bus.kafka_consumer import TIMEOUT, GroupConsumer, PartitionBatch
+from logintel.bus.kafka_consumer import TIMEOUT, GapFound, GroupConsumer, PartitionBatch, nothing
 from logintel.config.shared import KafkaBusConfig
 
 
 class AssignedConsumer(GroupConsumer):
     """A GroupConsumer without a group: it has all partitions, and its reader keeps the offsets (no `commit`)."""
 
-    def __init__(self, config: KafkaBusConfig, topic: str, offsets: Mapping[int, int]) -> None:
+    def __init__(
+        self, config: KafkaBusConfig, topic: str, offsets: Mapping[int, int], on_gap: GapFound = nothing
+    ) -> None:
         """`offsets`: where each partition goes on; one without an offset begins at its earliest record."""
-        super().__init__(config, topic, group="")
+        super().__init__(config, topic, group="", on_gap=on_gap)
         self._offsets = dict(offsets)
 
     async def start(self) -> None:
@@ -48,6 +50,18 @@ class AssignedConsumer(GroupConsumer):
         if known and known != self.assigned:
             raise KafkaError(f"the partitions of topic {self.topic} have changed")
         return await super().read(max_records, timeout)
+
+    async def ends(self) -> dict[int, int]:
+        """{partition: offset behind its last record}, now. Raises TimeoutError, KafkaError."""
+        async with asyncio.timeout(TIMEOUT):
+            ends = await self._running.end_offsets(self._running.assignment())
+        return {place.partition: end for place, end in ends.items()}
+
+    async def passed(self, offsets: Mapping[int, int]) -> bool:
+        """Whether `read` has come to all of {partition: offset}. Raises TimeoutError, KafkaError."""
+        async with asyncio.timeout(TIMEOUT):
+            places = [(await self._running.position(self._place(number)), end) for number, end in offsets.items()]
+        return all(position >= end for position, end in places)
 
     async def _assign(self, consumer: AIOKafkaConsumer) -> None:
         # Asks for all topics: asking for one would make it, with the broker's defaults.

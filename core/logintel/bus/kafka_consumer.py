@@ -21,6 +21,11 @@ TIMEOUT: Final = 30.0
 #: Seconds that joining a group may take. It ends when every member has given its partitions back, and those whose store
 #: is slow finish a step first: who does not wait for them leaves again, and has the group dealt anew once more.
 JOIN: Final = 100.0
+#: Seconds without a heartbeat after which a member is dead. Heartbeats go on while its records are worked on.
+SESSION: Final = 10.0
+#: Seconds that a member may work on what it has read: so long the group waits for it when partitions are dealt anew,
+#: and it stays a member though it reads nothing. A store that is slow must not make it lose its partitions.
+HOLD: Final = 600.0
 _log = structlog.get_logger(__name__)
 
 PartitionsChanged = Callable[[set[int]], Awaitable[None]]
@@ -50,7 +55,29 @@ class PartitionBatch(NamedTuple):
     records: Sequence[Consumed]
 
 
-async def _nothing(_partitions: set[int]) -> None:
+class Gap(NamedTuple):
+    """Records that are gone from the bus before they were read: their partition goes on at `continued_from`.
+
+    wanted  offset of the first record that was to be read; None: nobody knows (the committed offset has vanished)
+    """
+
+    topic: str
+    partition: int
+    wanted: int | None
+    continued_from: int
+
+    @property
+    def records(self) -> int | None:
+        """How many offsets were passed over; None: nobody knows. A topic that was made anew counts as one it is."""
+        if self.wanted is None or self.wanted > self.continued_from:
+            return None
+        return self.continued_from - self.wanted
+
+
+GapFound = Callable[[Gap], Awaitable[None]]
+
+
+async def nothing(_partitions: object) -> None:
     """Nobody asked to be told."""
 
 
@@ -58,8 +85,8 @@ class GroupConsumer:
     """Reads `topic` as a member of `group`: read_committed, nothing committed but by `commit`.
 
     `on_revoked` and `on_assigned` are awaited inside the rebalance: until `on_revoked` returns, nobody else reads those
-    partitions. A committed offset that is gone is reported and the partition goes on from the earliest record; so does
-    one that was never committed.
+    partitions. Where records are gone before they were read, `on_gap` is awaited, and then the partition goes on from
+    the earliest record; when it raises, the gap is found again at the next start.
     """
 
     def __init__(
@@ -67,13 +94,15 @@ class GroupConsumer:
         config: KafkaBusConfig,
         topic: str,
         group: str,
-        on_assigned: PartitionsChanged = _nothing,
-        on_revoked: PartitionsChanged = _nothing,
+        on_assigned: PartitionsChanged = nothing,
+        on_revoked: PartitionsChanged = nothing,
+        *,
+        on_gap: GapFound = nothing,
     ) -> None:
         kafka_lz4.install()
         kafka_records.install()
         self.topic = topic
-        self._config, self._group = config, group
+        self._config, self._group, self._on_gap = config, group, on_gap
         self._listener = _Listener(on_assigned, on_revoked)
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -92,6 +121,10 @@ class GroupConsumer:
             isolation_level="read_committed",
             max_partition_fetch_bytes=4 * 1024 * 1024,
             value_deserializer=kafka_records.as_read,
+            session_timeout_ms=int(SESSION * 1000),
+            heartbeat_interval_ms=int(SESSION * 1000 / 3),
+            rebalance_timeout_ms=int(HOLD * 1000),
+            max_poll_interval_ms=int(HOLD * 1000),
         )
         consumer.subscribe([self.topic], listener=self._listener)
         try:
@@ -117,10 +150,10 @@ class GroupConsumer:
             async with asyncio.timeout(timeout + TIMEOUT):
                 found = await self._running.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
         except OffsetOutOfRangeError as error:
-            await self._to_earliest(error.args[0], "bus_gap")
+            await self._to_earliest(error.args[0])
             return []
-        except NoOffsetForPartitionError as error:
-            await self._to_earliest({error.args[0]: None}, "bus_offset_missing")
+        except NoOffsetForPartitionError:
+            await self._to_earliest(dict.fromkeys(await self._placeless()))
             return []
         return [PartitionBatch(place.topic, place.partition, records) for place, records in found.items()]
 
@@ -174,13 +207,32 @@ class GroupConsumer:
     def _place(self, partition: int) -> TopicPartition:
         return TopicPartition(self.topic, partition)
 
-    async def _to_earliest(self, places: Mapping[TopicPartition, int | None], event: str) -> None:
-        """Go on from the earliest record, and say what is missing before it."""
+    async def _to_earliest(self, places: Mapping[TopicPartition, int | None]) -> None:
+        """Go on from the earliest record, once it is said what is missing before it."""
+        if not places:
+            return
         async with asyncio.timeout(TIMEOUT):
             earliest = await self._running.beginning_offsets(list(places))
         for place, offset in earliest.items():
-            _log.error(event, topic=place.topic, partition=place.partition, wanted=places[place], continued_from=offset)
+            await self.report(place.partition, places[place], offset)
             self._running.seek(place, offset)
+
+    async def _placeless(self) -> list[TopicPartition]:
+        """Our partitions that have no committed offset and are not read yet; aiokafka names one of them."""
+        consumer = self._running
+        assignment = consumer._subscription.subscription.assignment  # noqa: SLF001 - it has no other way to ask
+        waiting = [place for place in assignment.tps if not assignment.state_value(place).has_valid_position]
+        async with asyncio.timeout(TIMEOUT):
+            return [place for place in waiting if await consumer.committed(place) is None]
+
+    async def report(self, partition: int, wanted: int | None, continued_from: int) -> None:
+        """Say that a partition goes on elsewhere than where it was. A new partition that begins at 0 lacks nothing."""
+        if wanted is None and continued_from == 0:
+            _log.info("bus_partition_begun", topic=self.topic, partition=partition)
+            return
+        gap = Gap(self.topic, partition, wanted, continued_from)
+        _log.error("bus_gap", **gap._asdict(), records=gap.records, effect="goes on from the earliest record")
+        await self._on_gap(gap)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -29,7 +30,7 @@ async def commit_start(config: KafkaBusConfig, group: str, topic: str) -> int:
     try:
         async with asyncio.timeout(TIMEOUT):
             await consumer.start()
-            places = await _places(consumer, topic)
+            places = await places_of(consumer, topic)
             consumer.assign(places)
             fresh = [place for place in places if await consumer.committed(place) is None]
             if fresh:
@@ -43,6 +44,35 @@ async def commit_start(config: KafkaBusConfig, group: str, topic: str) -> int:
     return len(fresh)
 
 
+async def commit_back(config: KafkaBusConfig, group: str, topic: str, moment: datetime) -> int:
+    """Have `group` read once more what came to `topic` from `moment` on, by the broker's time; how many records.
+
+    It never goes forward. Raises Refused as commit_start does; a group that is running must be stopped first.
+    """
+    consumer = AIOKafkaConsumer(**client_arguments(config), group_id=group, enable_auto_commit=False)
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await consumer.start()
+            places = await places_of(consumer, topic)
+            consumer.assign(places)
+            found = await consumer.offsets_for_times(dict.fromkeys(places, int(moment.timestamp() * 1000)))
+            reached = {place: await consumer.committed(place) for place in places}
+            back = {
+                place: since.offset
+                for place, since in found.items()
+                if since is not None and since.offset < (reached[place] or 0)
+            }
+            if back:
+                await consumer.commit(back)
+    except TimeoutError as error:
+        raise Refused(f"group {group}: Kafka did not answer in {TIMEOUT:.0f} s") from error
+    except KafkaError as error:
+        raise Refused(f"group {group} of topic {topic}: {error}: stop its members, then try again") from error
+    finally:
+        await bounded(consumer.stop())
+    return sum((reached[place] or 0) - offset for place, offset in back.items())
+
+
 async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
     """{partition: offset of its earliest record}. Raises Refused when the cluster cannot be asked or has no topic.
 
@@ -52,7 +82,7 @@ async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
     try:
         async with asyncio.timeout(TIMEOUT):
             await consumer.start()
-            found = await consumer.beginning_offsets(await _places(consumer, topic))
+            found = await consumer.beginning_offsets(await places_of(consumer, topic))
     except (KafkaError, TimeoutError, OSError) as error:
         raise Refused(f"topic {topic}: {(await explained(error, config, topic)).reason}") from error
     finally:
@@ -60,7 +90,7 @@ async def earliest(config: KafkaBusConfig, topic: str) -> dict[int, int]:
     return {place.partition: offset for place, offset in found.items()}
 
 
-async def _places(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+async def places_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     """Its partitions; a broker hears of a topic that was just made a moment later. Raises Refused."""
     deadline = asyncio.get_running_loop().time() + _HEARD
     while True:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -26,16 +27,19 @@ class Sender:
         self._kafka, self._topic = kafka, topic
         self._producer: AIOKafkaProducer | None = None
 
-    async def send(self, messages: Sequence[Message]) -> None:
-        """Return when the cluster has all of them. Raises TimeoutError, KafkaError: some may be sent."""
+    async def send(self, messages: Sequence[Message], partitions: Iterable[int | None] = repeat(None)) -> None:
+        """Return when the cluster has all of them. Raises TimeoutError, KafkaError: some may be sent.
+
+        `partitions`: of each message where it has to go; by default its key says so.
+        """
         if not messages:
             return
         try:
             async with asyncio.timeout(TIMEOUT):
                 producer = await self._started()
                 answers: list[asyncio.Future[Any]] = []
-                for key, value, headers in messages:
-                    answers.append(await producer.send(self._topic.name, value, key, headers=headers))
+                for (key, value, headers), partition in zip(messages, partitions, strict=False):
+                    answers.append(await producer.send(self._topic.name, value, key, partition, headers=headers))
                     answers[-1].add_done_callback(looked_at)
                 await asyncio.gather(*answers)
         except BaseException:

@@ -221,6 +221,13 @@ class ProcessConfig(Section):
     quota: Annotated[QuotaConfig | None, Field(description="How much may be sent a day.")] = None
 
 
+def long_enough(key: SecretStr | None) -> SecretStr | None:
+    """A key of receipts. Raises ValueError."""
+    if key is not None and len(key.get_secret_value().strip()) < 16:
+        raise ValueError("expected a key of at least 16 characters, such as `openssl rand -hex 32` prints")
+    return key
+
+
 class RedactionConfig(Section):
     """Redaction of all sources."""
 
@@ -233,12 +240,7 @@ class RedactionConfig(Section):
         Duration, Field(description="CPU time for one event; what takes longer stays on this host as a dead letter.")
     ] = Duration("100ms")
 
-    @field_validator("key")
-    @classmethod
-    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value().strip()) < 16:
-            raise ValueError("expected a key of at least 16 characters, such as `openssl rand -hex 32` prints")
-        return value
+    _long_enough = field_validator("key")(long_enough)
 
     @field_validator("budget")
     @classmethod

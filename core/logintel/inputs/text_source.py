@@ -15,6 +15,7 @@ from logintel.inputs.sockets import ListenConfig, SocketInput, openers
 from logintel.inputs.stdin import StdinInput
 from logintel.listeners import Opener
 from logintel.source import ConfigClass, Source
+from logintel.standing import Standing
 
 
 class TextSourceConfig(ListenConfig, TextFilesConfig):
@@ -63,6 +64,10 @@ class TextSource(Source):
     def unread_bytes(self) -> int:
         """Bytes that were seen in files and were gone before they could be read."""
         return self._files.unread_bytes if self._files else 0
+
+    def standing(self) -> Standing | None:
+        """Of its files."""
+        return self._files.standing() if self._files else None
 
     def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left."""

@@ -16,6 +16,7 @@ from logintel.event import Event, Json
 from logintel.formats import Format, Reading, decode_records
 from logintel.identity import STREAM_ID_BYTES
 from logintel.source import Source, SourceConfig
+from logintel.standing import Standing
 
 if TYPE_CHECKING:
     from logintel_custom.kafka_topics import Partition, Portion, Topics
@@ -71,6 +72,10 @@ class KafkaSource(Source):
                     yield batch
                 if not portions and self.context.once and await self._topics.exhausted():
                     return
+
+    def standing(self) -> Standing | None:
+        """By records."""
+        return None if self._topics is None else Standing("records", dict(self._topics.places()))
 
     async def committed(self, stream: str, cursor: Cursor) -> None:
         """Tell the group."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
@@ -20,6 +20,7 @@ from logintel.bus import kafka_lz4
 from logintel.bus.kafka_connection import bounded, client_arguments
 from logintel.config.shared import KafkaBusConfig
 from logintel.refused import Refused
+from logintel.standing import Place
 
 #: Seconds that one exchange with the cluster may take.
 TIMEOUT: Final = 30.0
@@ -67,6 +68,7 @@ class Topics:
         self._cluster, self._topics, self._group, self._latest = cluster, topics, group, latest
         self._partitions: dict[TopicPartition, Partition] = {}
         self._joined = 0.0
+        self._read: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
         """Join the group. Raises Refused."""
@@ -108,7 +110,14 @@ class Topics:
                 await self._close_gap(error.args[0])
                 return []
         ours = self._partitions
+        self._read |= {place: records[-1].offset + 1 for place, records in found.items()}
         return [Portion(ours[place], records) for place, records in found.items() if place in ours]
+
+    def places(self) -> Iterator[tuple[str, Place]]:
+        """Where the partitions are that were read from, and what is behind that as the brokers last said."""
+        for place, partition in self._partitions.items():
+            if place in self._read and (end := self._consumer.highwater(place)) is not None:
+                yield partition.stream, Place(self._read[place], max(0, end - self._read[place]))
 
     async def exhausted(self) -> bool:
         """Whether all that there is now was read, of what the group has given to this member. Raises Refused."""
@@ -152,6 +161,7 @@ class Topics:
         """The group takes `places` away."""
         for place in places:
             self._partitions.pop(place, None)
+            self._read.pop(place, None)
 
     def _goes_on(
         self, place: TopicPartition, offset: int, incarnation: str, beginning: int, end: int

@@ -15,6 +15,7 @@ from logintel.event import Json
 from logintel.formats import Format, FormatRegistry
 from logintel.inputs.files import FileInput, TextFilesConfig
 from logintel.source import Source
+from logintel.standing import Standing
 from logintel_sap import system_path
 from logintel_sap.icm_access import IcmAccessFormat
 from logintel_sap.icm_logformat import compiled
@@ -101,6 +102,10 @@ class SapSource(Source):
     def unread_bytes(self) -> int:
         """Bytes that were seen in files and were gone before they could be read."""
         return self._files.unread_bytes if self._files else 0
+
+    def standing(self) -> Standing | None:
+        """Of its files."""
+        return self._files.standing() if self._files else None
 
     async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """The files' records, from where each was left, with what their paths say."""

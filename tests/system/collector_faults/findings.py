@@ -45,7 +45,8 @@ class Findings:
             if line is not None:
                 self.processed[line] += 1
         async for record in self._new(DEAD_LETTERS.name):
-            self._see(orjson.loads(record.value))
+            if record.value is not None:  # one that went on
+                self._see(orjson.loads(record.value))
         async for record in self._new(ALERTS.name):
             self.notifications.add(orjson.loads(record.value)["notification"]["id"])
 

@@ -26,12 +26,14 @@ from logintel.inputs.files.pace import Looks, Pace
 from logintel.inputs.files.packed import PackedFiles
 from logintel.inputs.files.parked import Parked
 from logintel.inputs.files.registry import Registry
+from logintel.inputs.files.standing import standing
 from logintel.inputs.files.stream import FileStream, Replaced
 from logintel.inputs.files.telling import Telling
 from logintel.inputs.files.text import HEAD_BYTES, is_binary
 from logintel.inputs.files.turns import Turns
 from logintel.inputs.files.watching import Watcher
 from logintel.source import InputExhausted, SourceContext
+from logintel.standing import Standing
 
 #: Looks that have to miss a stream's file before the stream is over.
 MISSED: Final = 3
@@ -73,6 +75,10 @@ class FileInput:
     def unread_bytes(self) -> int:
         """Bytes that were seen in files and could not be read before they were gone."""
         return self.telling.unread_bytes
+
+    def standing(self) -> Standing:
+        """See Source."""
+        return standing(self._registry, self.telling)
 
     async def batches(self, cursors: Mapping[str, Cursor]) -> AsyncGenerator[Batch, None]:
         """Batches of all files, a block of each file in turn; raises InputExhausted in a run that ends."""
@@ -140,6 +146,7 @@ class FileInput:
         started = time.thread_time()
         if self._watcher:
             self._watcher.watch(found.folders | self._registry.folders)
+        self.telling.look()
         for path, reason in found.problems.items():
             self.telling.problem(path, reason)
         present = {file.inode for file in found.files}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 import structlog
 
 from logintel.source import SourceContext
 
+#: Troubles that are told at a time; all are logged.
+_MOST: Final = 100
 _log = structlog.get_logger(__name__)
 
 
@@ -18,9 +23,21 @@ class Telling:
     context: SourceContext
     unread_bytes: int = 0
     _told: set[str] = field(default_factory=set)
+    _before: dict[str, str] = field(default_factory=dict)
+    _now: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """Files that could not be read at the last look or since → why; 100 at most."""
+        return dict(islice((self._before | self._now).items(), _MOST))
+
+    def look(self) -> None:
+        """A look begins: what cannot be read is met again in it."""
+        self._before, self._now = self._now, {}
 
     def problem(self, path: str, reason: str) -> None:
         """A file that cannot be read."""
+        self._now[path] = reason
         text = f"{path}: {reason}"
         if text not in self._told:
             self._told.add(text)

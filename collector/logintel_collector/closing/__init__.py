@@ -1,0 +1,1 @@
+"""Closing the ledger: what agents have sent against what each stage of the collector has done with it."""

@@ -1,0 +1,1 @@
+"""Enrichment: what the collector adds to events, by enrichers in the order of the configuration."""

@@ -1,0 +1,1 @@
+"""Dead letters at the collector: found, shown, sent once more and dropped."""
