@@ -10,10 +10,11 @@ ELASTICSEARCH_TESTS := $(addprefix tests/collector/test_,store_elasticsearch.py 
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test test-elasticsearch8 lint corpus test-host faults bench bench-collector bench-whole bench-embedded bench-memory lock clean
+.PHONY: help run test test-elasticsearch8 lint corpus test-host faults faults-collector bench bench-collector bench-whole
+.PHONY: bench-embedded bench-memory lock clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(INSTALLED): setup.cfg pyproject.toml requirements.txt packaging/install.sh
 	@$(LOCKED) sh packaging/install.sh $(PYTHON) $(VENV)
@@ -41,6 +42,9 @@ test-host: $(INSTALLED) ## The tests that change the host or need Debian's packa
 
 faults: $(INSTALLED) ## Numbered lines through faults of files, agent and Kafka for long. ARGS="--lines 1000000 --minutes 30 --seed 7"
 	@PYTHONPATH=tests/system $(BIN)/python -m faults $(ARGS)
+
+faults-collector: $(INSTALLED) ## Numbered events and poison through faults of collectors, Kafka, Elasticsearch and PostgreSQL. ARGS="--minutes 20 --seed 7"
+	@PYTHONPATH=tests/system $(BIN)/python -m collector_faults $(ARGS)
 
 bench: $(INSTALLED) ## The agent's cost per event, file to Kafka, beside rsyslog's. ARGS="--size 1 --rounds 5" for the full workloads, KAFKA=host:port
 	@$(BIN)/python bench/run.py $(if $(KAFKA),--kafka $(KAFKA)) $(ARGS)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -18,6 +19,7 @@ from logintel_collector.stores.sqlite import Store
 #: Seconds between tries while the store has no room or is locked: doubled up to the second number.
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 30.0
+_Result = TypeVar("_Result")
 _log = structlog.get_logger(__name__)
 
 
@@ -48,7 +50,7 @@ class EmbeddedCollector:
         """Wait for at least one and take at most `limit` records. Waits as long as the store is full or locked."""
         stored = await self._read(limit)
         if self._positions is None:
-            self._positions = await self._store.positions()
+            self._positions = await self._patiently(self._store.positions)
         await self._processor.prepare(record.value for _, record in stored)
         processed = self._processor.process(stored, self._positions)
         self._positions.update(processed.positions)
@@ -60,7 +62,7 @@ class EmbeddedCollector:
         changes = self._alerter.settle()
         if not (changes.alerts or changes.states or changes.notifications):
             return None
-        return await self._save(Processed(), changes, await self._store.offset())
+        return await self._save(Processed(), changes, await self._patiently(self._store.offset))
 
     async def _read(self, limit: int) -> list[Stored]:
         """At least one record, and what else is there without waiting: one fsync is for all of them."""
@@ -72,10 +74,15 @@ class EmbeddedCollector:
         return stored
 
     async def _save(self, processed: Processed, changes: Changes, offset: int) -> Step:
+        await self._patiently(lambda: self._store.apply(processed, changes, offset))
+        return Step(processed, changes, offset)
+
+    async def _patiently(self, call: Callable[[], Awaitable[_Result]]) -> _Result:
+        """What the store answers when it has room and nobody else has it locked, however long that takes."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._store.apply(processed, changes, offset)
+                result = await call()
                 break
             except (StoreFull, StoreLocked) as error:
                 if self.stalled is None:
@@ -84,4 +91,4 @@ class EmbeddedCollector:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
         self.stalled = None
-        return Step(processed, changes, offset)
+        return result

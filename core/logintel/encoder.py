@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from logintel.event import Envelope, Event, Json, TimestampOrigin
+
+#: Levels of lists and objects in an event's values, below what JSON's readers and writers take; deeper ones are left
+#: out, the text of the record has them.
+_DEEPEST: Final = 100
+_TOO_DEEP: Final = "(nested too deeply)"
 
 
 class _Known(NamedTuple):
@@ -47,7 +52,8 @@ class Encoder:
         """`timestamp` and `origin` are the agent's verdict: the event's own stamp, or the fallback that was used.
 
         What a record says under a name that the agent uses itself is kept as `record_NAME`. Lone surrogates, which
-        JSON cannot carry, are written as `\\udXXX` text. The event is not needed afterwards.
+        JSON cannot carry, are written as `\\udXXX` text, and what is nested deeper than a hundred levels is left
+        out. The event is not needed afterwards.
         """
         names, known, opening = self._known.get((event.format, origin)) or self._know(event.format, origin)
         metadata = event.metadata
@@ -83,14 +89,17 @@ def _set_aside(metadata: dict[str, Json], known: Mapping[str, Json]) -> None:
             metadata[f"record_{name}"] = value
 
 
-def _mended(value: object) -> Json:
-    """`value` with every text made valid Unicode and every number that JSON has no form for made text."""
+def _mended(value: object, depth: int = 0) -> Json:
+    """`value` with every text made valid Unicode, every number that JSON has no form for made text, and no nesting
+    beyond what JSON's writers take."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if depth == _DEEPEST and isinstance(value, dict | list | tuple):
+        return _TOO_DEEP
     if isinstance(value, dict):
-        return {str(_mended(str(key))): _mended(item) for key, item in value.items()}
+        return {str(_mended(str(key))): _mended(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_mended(item) for item in value]
+        return [_mended(item, depth + 1) for item in value]
     if isinstance(value, bool | float) or value is None:
         return value
     if isinstance(value, int):

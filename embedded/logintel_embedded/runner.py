@@ -169,7 +169,7 @@ class Embedded:
         while True:
             pause = EXPIRE_EVERY
             try:
-                if await store.expire(retention):
+                if await store.expire(retention) or await store.give_back():
                     pause = LOOK_EVERY
             except (StoreFull, StoreLocked) as error:
                 _log.warning("retention_waits", reason=str(error))

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from logintel.bus import Record, Stored
 from logintel_collector.alert import Changes, Notification
 from logintel_collector.notifier.outbox import Attempt
@@ -140,3 +142,45 @@ def test_dead_letters_and_told_notifications_go_too(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(main())
+
+
+def test_room_is_given_back_to_the_file_system(tmp_path: Path, records: Records) -> None:
+    """Users of peers find that retention deletes and the disk stays full."""
+    path, clock = tmp_path / "logintel.sqlite", Clock()
+
+    async def main() -> tuple[int, int]:
+        store = await filled(path, clock, records, 2, count=3000)
+        before = rows(path, "PRAGMA page_count")[0][0] * 4096
+        assert await store.give_back() == 0
+        clock.time = NOW + 60 * DAY
+        assert sum(await emptied(store, Retention())) == 6000
+        calls = 0
+        while await store.give_back():
+            calls += 1
+        await store.close()
+        return before, calls
+
+    before, calls = asyncio.run(main())
+    assert before > 8 * 1024 * 1024
+    assert path.stat().st_size < 5 * 1024 * 1024
+    assert 0 < calls < 5
+    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_a_message_that_is_the_whole_text_leaves_no_words_either(tmp_path: Path) -> None:
+    """With a word of 200 characters and more, deleting took more words away than were there: “malformed”, said SQLite."""
+    path, clock = tmp_path / "logintel.sqlite", Clock()
+    event = {"log_id": "x", "source_id": "s", "timestamp": "2026-11-22T12:00:00Z", "raw_log": "token=" + "ab1" * 200}
+    record = Stored(1, Record(orjson.dumps(event), b"s" * 16, b"1" * 12))
+
+    async def main() -> list[int]:
+        store = await Store.open(path, clock)
+        await store.apply(Processor(clock).process([record], {}), Changes(), 1)
+        clock.time = NOW + 31 * DAY
+        deleted = await emptied(store, Retention())
+        await store.close()
+        return deleted
+
+    assert asyncio.run(main()) == [1]
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO document_terms (document_terms) VALUES ('integrity-check')")

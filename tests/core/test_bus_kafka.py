@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.structs import ConsumerRecord
 from bus_topic import config, everything, records, refuse_none, topic, until
 
-from logintel.bus import Record, kafka_lz4, topics
+from logintel.bus import Record, kafka_consumer, kafka_lz4, topics
 from logintel.bus.kafka_assigned import AssignedConsumer
 from logintel.bus.kafka_consumer import Consumed, GroupConsumer
 from logintel.bus.kafka_producer import KafkaProducer
@@ -217,6 +217,46 @@ def test_what_was_aborted_is_passed_over_whatever_is_read_at_once(kafka: str) ->
 
     for at_once in (1, 2, 1000):
         asyncio.run(run(at_once))
+
+
+def test_who_joins_a_group_waits_for_a_member_that_finishes_its_step(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gave up after the time of one exchange left the group and came again, and so it never settled."""
+    monkeypatch.setattr(kafka_consumer, "TIMEOUT", 1.0)
+
+    async def finish(_partitions: set[int]) -> None:
+        await asyncio.sleep(3)
+
+    async def run() -> None:
+        async with topic(kafka) as name:
+            members = [GroupConsumer(config(kafka), name, f"{name}-group", on_revoked=finish) for _ in range(2)]
+            for member in members:
+                await member.start()
+            assert {len(member.assigned) for member in members} == {1, 2}
+            await asyncio.gather(*(member.stop() for member in members))
+
+    asyncio.run(run())
+
+
+def test_partitions_that_are_dealt_away_during_a_look_at_the_lag_do_not_count(kafka: str) -> None:
+    """It ended the role, whose new start had the group dealt anew once more."""
+
+    async def run() -> None:
+        async with topic(kafka) as name:
+            await transact(kafka, name, [(b"a", True)])
+            consumer = AssignedConsumer(config(kafka), name, {0: 0, 1: 0, 2: 0})
+            await consumer.start()
+            async with asyncio.timeout(30):
+                while not await consumer.lag():  # a commit is answered before its marker is written
+                    await asyncio.sleep(0.05)
+            looking = asyncio.create_task(consumer.lag())
+            await asyncio.sleep(0)
+            consumer._running.assign([])
+            assert await looking == 0
+            await consumer.stop()
+
+    asyncio.run(run())
 
 
 async def transact(kafka: str, name: str, transactions: list[tuple[bytes, bool]]) -> None:

@@ -52,6 +52,18 @@ def test_any_event_survives_the_wire(event: Event) -> None:
     assert set(map(visible, event.metadata)) <= body["metadata"].keys()
 
 
+@pytest.mark.parametrize("depth", [90, 250, 1000, 20_000])
+def test_what_is_nested_too_deeply_is_left_out_and_stops_nothing(depth: int) -> None:
+    """One such line stopped its source: what cannot be encoded was read and tried again for ever."""
+    deep: Json = "bottom"
+    for _ in range(depth):
+        deep = [{"a": deep}]
+    body = decode(encoded(Event("the line", metadata={"deep": deep, "beside": 1})))
+    assert isinstance(body["metadata"], dict)
+    assert (body["raw_log"], body["metadata"]["beside"]) == ("the line", 1)
+    assert (b"bottom" in orjson.dumps(body)) == (depth == 90)
+
+
 @given(EVENTS)
 def test_what_the_agent_knows_wins_and_what_a_log_claims_is_kept_beside_it(event: Event) -> None:
     event.metadata |= {"source": "forged", "timestamp_from": "forged"}

@@ -12,6 +12,7 @@ log-dead-letter   key stage/log_id, value the dead letter as JSON; nothing when 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -29,6 +30,11 @@ _SCHEMA: Final = ("schema", b"1")
 #: How many headers a message of log-processing has, but for a replay; log_id and day are the first.
 HEADERS: Final = 4
 _SEQ_BYTES: Final = len(seq_of(0))
+#: Bytes of a record that its letter holds: in base64 they fit on the topic though nothing makes them smaller there. A
+#: sender's compression can have brought ten times as much onto the bus.
+_KEPT: Final = 2 * 1024 * 1024
+#: Characters of an id that a record may give itself.
+_LONGEST_ID: Final = 512
 #: Without the class's own constructor, which takes as long as all else that a record needs here.
 _new: Final = tuple.__new__
 
@@ -71,9 +77,10 @@ def placed(read: Consumed) -> tuple[bytes, bytes]:
 def log_id_of(read: Consumed, topic: str, partition: int) -> str:
     """The event's id, else one made from the record's place."""
     try:
-        return str(decode(read.value or b"")["log_id"])
+        said = str(decode(read.value or b"")["log_id"])
     except ValueError:
-        return named_id("bus", topic, str(partition), str(read.offset))
+        said = ""
+    return said if 0 < len(said) <= _LONGEST_ID else named_id("bus", topic, str(partition), str(read.offset))
 
 
 def document_out(document: Document, record: Record) -> Message:
@@ -96,9 +103,17 @@ def positions_out(positions: Mapping[bytes, bytes]) -> Iterator[Message]:
 
 
 def dead_letters_out(letters: Iterable[DeadLetter]) -> Iterator[Message]:
-    """For log-dead-letter."""
+    """For log-dead-letter; of a record that does not fit there, the beginning."""
     for letter in letters:
-        yield f"{letter.stage}/{letter.log_id}".encode(), encoded(letter), [_SCHEMA]
+        yield f"{letter.stage}/{letter.log_id}".encode(), encoded(_fitted(letter)), [_SCHEMA]
+
+
+def _fitted(letter: DeadLetter) -> DeadLetter:
+    size = len(letter.original)
+    if size <= _KEPT:
+        return letter
+    error = f"{letter.error}; of its {size:,} bytes the first {_KEPT:,} are kept"
+    return replace(letter, original=letter.original[:_KEPT], error=error)
 
 
 class Refused(NamedTuple):

@@ -22,6 +22,18 @@ PATIENCE: Final = 60.0
 #: Seconds that roles have to end after a stop; what they have not finished by then the next run does again.
 STOP_DEADLINE: Final = 20.0
 _LOOK_EVERY: Final = 0.05
+#: Errors of aiokafka that a rebalance causes, which passes by itself.
+_DEALT_ANEW: Final = frozenset(
+    {
+        "CommitFailedError",
+        "IllegalGenerationError",
+        "IllegalStateError",
+        "RebalanceInProgressError",
+        "UnknownMemberIdError",
+    }
+)
+#: The library whose error it is → whom it talks with.
+_SERVERS: Final = {"aiokafka": "Kafka", "asyncpg": "PostgreSQL"}
 _log = structlog.get_logger(__name__)
 
 
@@ -66,13 +78,17 @@ def for_a_person(error: Exception) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """The error in a line."""
+    """The error in a line that names the server, which a library's error does not."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(dict.fromkeys(reason(inner) for inner in error.exceptions))
     if isinstance(error, TimeoutError) and not str(error):
-        return "no answer in time"
+        return "no answer in time: is a server away, or overloaded?"
     name, text = type(error).__name__, str(error).partition("\n")[0]
-    return text if text.startswith(name) else f"{name}: {text}"
+    said = text if text.startswith(name) else f"{name}: {text}"
+    if name in _DEALT_ANEW:
+        return f"Kafka: the group deals its partitions anew ({said})"
+    server = _SERVERS.get(type(error).__module__.partition(".")[0])
+    return f"{server}: {said}: is it running and reachable?" if server else said
 
 
 async def _until_caught_up(roles: Sequence[Role], stop: asyncio.Event) -> None:

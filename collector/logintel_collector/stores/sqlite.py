@@ -130,6 +130,10 @@ class Store:
         """Delete a bounded number of the oldest events beyond `retention`; how many. 0: nothing is left to delete."""
         return await self._call(self._expire, retention)
 
+    async def give_back(self) -> int:
+        """Make the file smaller by a bounded number of pages, where many are free; how many. 0: few are."""
+        return await self._call(sqlite_retention.give_back, self._connection)
+
     async def pending(self, channel: str, now: str, limit: int) -> Sequence[PendingNotification]:
         """See Outbox."""
         return await self._call(sqlite_outbox.pending, self._connection, channel, now, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,14 @@ from logintel_collector.stores.migrations import migrations
 FILE_NAME: Final = "logintel.sqlite"
 #: Seconds that a writer waits for another one (a `logintel alerts` command) before it gives up.
 _BUSY_TIMEOUT: Final = 10.0
+_IMMUTABLE: Final = "&immutable=1"
 #: synchronous=FULL: one fsync per commit. With NORMAL a power cut would lose the last commits; the bus could replay
 #: them, but only while no segment above the last fsync is deleted, and people would be told twice. The fsync buys that
 #: an offset which `apply` has stored is durable, without a second book-keeping.
+#: auto_vacuum: free pages can be given back (sqlite_retention); only a file without tables can begin with it.
 #: wal_autocheckpoint: 32 MiB instead of 4: the hot pages of indexes are copied back once per many batches.
 _WRITER: Final = (
+    "PRAGMA auto_vacuum = INCREMENTAL",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -54,7 +58,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
             f"{path}: there is no data yet: make some with `logintel run --once --data {path.parent} PATH`"
         )
     with explained(path):
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        uri = f"{path.absolute().as_uri()}?mode=ro{_IMMUTABLE if _never_changes(path) else ''}"
         connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
         try:
             _require_current(connection, path)
@@ -62,6 +66,12 @@ def open_reader(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def _never_changes(path: Path) -> bool:
+    """Whether the file system is read-only and all is in the file: SQLite needs not make files for locks beside it."""
+    journal = path.with_name(f"{path.name}-wal")
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY) and not (journal.exists() and journal.stat().st_size)
 
 
 @contextmanager

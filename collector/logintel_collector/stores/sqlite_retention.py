@@ -1,8 +1,8 @@
 """Retention of the SQLite file: the oldest events go, a bounded number at a time. Synchronous; for the writer's thread.
 
 Age is counted from arrival (created_at), not from the event's own date: a year-old file that is read today would
-otherwise be deleted as it is indexed. Ids rise with arrival, so the oldest are the lowest. The file does not shrink;
-its free pages are used again.
+otherwise be deleted as it is indexed. Ids rise with arrival, so the oldest are the lowest. Pages that are free are used
+again; when many are, they are given back to the file system, and the file shrinks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from logintel_collector.stores.sqlite_terms import BLOCK_BITS, block_text
 
 #: Blocks deleted in one call: tens of milliseconds, so that indexing hardly waits.
 _BLOCKS_A_CALL: Final = 512
+#: Pages (of 4 KiB) that stay free for what comes next, or a part of all, if more; and those given back in a call.
+_SPARE: Final = 1024
+_SPARE_PART: Final = 8
+_GIVEN_A_CALL: Final = 1024
 #: A notification that every channel is done with is kept so long, for a repeat to find it.
 _TOLD: Final = timedelta(days=1)
 
@@ -50,12 +54,33 @@ def expire(connection: sqlite3.Connection, retention: Retention, now: datetime) 
     return _delete(connection, row[0] >> BLOCK_BITS, None if too_much else oldest)
 
 
+def give_back(connection: sqlite3.Connection) -> int:
+    """Give free pages back to the file system, a bounded number, where many are free; how many. Not in a transaction.
+
+    0 too for a file that was made before there was this: it keeps its size.
+    """
+    pages, free, _ = _pages(connection)
+    spare = max(_SPARE, pages // _SPARE_PART)
+    if free <= spare:
+        return 0
+    # A script is stepped to its end; a statement without columns only once, and each step gives back one page.
+    connection.executescript(f"PRAGMA incremental_vacuum({min(free - spare, _GIVEN_A_CALL)})")
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # only then the file is shorter
+    return int(free - _pages(connection)[1])
+
+
 def _used(connection: sqlite3.Connection) -> int:
     """Bytes of the file that hold something."""
+    pages, free, size = _pages(connection)
+    return (pages - free) * size
+
+
+def _pages(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """All pages of the file, those that are free, and bytes of one."""
     pages, free, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
     )
-    return int((pages - free) * size)
+    return int(pages), int(free), int(size)
 
 
 def _delete(connection: sqlite3.Connection, first: int, before: str | None) -> int:

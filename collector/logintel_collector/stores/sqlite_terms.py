@@ -29,7 +29,7 @@ def block_text(sources: Iterable[Mapping[str, Json]]) -> str:
     for source in sources:
         raw, message = str(source["raw_log"]), str(source["message"])
         texts.append(raw)
-        if message is not raw and (_has_long_word(message) or not _holds(raw, message)):
+        if message != raw and (_has_long_word(message) or not _holds(raw, message)):
             texts.append(message)
     text = "\n".join(texts)
     if not text.isascii():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from logintel.bus import kafka_lz4, kafka_records
 from logintel.bus.kafka_connection import bounded, client_arguments
@@ -17,6 +18,9 @@ from logintel.config.shared import KafkaBusConfig
 
 #: Seconds that one exchange with the cluster may take.
 TIMEOUT: Final = 30.0
+#: Seconds that joining a group may take. It ends when every member has given its partitions back, and those whose store
+#: is slow finish a step first: who does not wait for them leaves again, and has the group dealt anew once more.
+JOIN: Final = 100.0
 #: Seconds without a heartbeat after which a member is dead. Heartbeats go on while its records are worked on.
 SESSION: Final = 10.0
 #: Seconds that a member may work on what it has read: so long the group waits for it when partitions are dealt anew,
@@ -124,7 +128,7 @@ class GroupConsumer:
         )
         consumer.subscribe([self.topic], listener=self._listener)
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(JOIN):
                 await consumer.start()
         except BaseException:
             await bounded(consumer.stop())
@@ -178,7 +182,8 @@ class GroupConsumer:
             places = consumer.assignment()
             if places:
                 for place, end in (await consumer.end_offsets(places)).items():
-                    total += max(0, end - await consumer.position(place))
+                    with suppress(IllegalStateError):  # dealt to somebody else meanwhile
+                        total += max(0, end - await consumer.position(place))
         return total
 
     def seek(self, partition: int, offset: int) -> None:

@@ -79,7 +79,7 @@ class Shape(NamedTuple):
                 pattern = re.compile(text)
                 if pattern.fullmatch(record):
                     return _shape(pattern, record, body, places, groups)
-        except _NoShape:
+        except (_NoShape, RecursionError):  # the latter: it is nested hundreds of levels deep
             pass
         return None
 

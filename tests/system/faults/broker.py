@@ -16,8 +16,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from faults.deck import Card, drawn
 from faults.history import History
+from faults.patience import bring_up
 from faults.proxy import Mode, Proxy
-from logintel.bus.topics import INGESTION, POSITIONS, PROCESSING, set_up
+from logintel.bus.topics import ALIKE, INGESTION, set_up
 from logintel.config.shared import KafkaBusConfig
 from logintel_devstack.kafka import Kafka
 from logintel_devstack.ports import HOST
@@ -94,7 +95,7 @@ class Broker:
         ]
 
     def _up(self) -> None:
-        self._server.up()
+        bring_up(self._server)
         self._proxy.target = self._server.ports["proxied"]
 
     def _last(self) -> None:
@@ -147,7 +148,7 @@ class Broker:
         await admin.start()
         try:
             async with asyncio.timeout(30):
-                for topic in (POSITIONS, PROCESSING, INGESTION):
+                for topic in (*ALIKE, INGESTION):
                     answer = await admin.create_partitions({topic.name: NewPartitions(count)})
                     assert [code for _, code, *_ in answer.topic_errors] == [0], answer
         finally:

@@ -67,6 +67,10 @@ class History:
             self.faults.append(Fault(kind, start, self.now, detail))
         self._say(f"{self.now:9.3f} ended  {kind} {detail}")
 
+    def note(self, text: str) -> None:
+        """Something else that whoever reads the log may want to know."""
+        self._say(f"{self.now:9.3f} note   {text}")
+
     def counts(self) -> Counter[str]:
         """How many faults of each kind there were."""
         return Counter(fault.kind for fault in self.faults)
