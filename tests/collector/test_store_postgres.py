@@ -13,10 +13,12 @@ import pytest
 from logintel.refused import Refused
 from logintel_collector.config import PostgresConfig
 from logintel_collector.stores.errors import StoreNewer
+from logintel_collector.stores.migrations import migrations
 from logintel_collector.stores.postgres import ERRORS, connected, explained, migrate, require_current
 from logintel_collector.stores.servers import try_postgres
 from logintel_collector.stores.tables import OWN_TABLES, SEED_INDEXES, SEED_TABLES, SERVER_TABLES
 
+STEPS = [f"{step.version:04} {step.name}" for step in migrations("postgresql")]
 SEED = (Path(__file__).parent / "data/seed_postgresql.sql").read_text("utf-8")
 #: What the seed's statements need, of an extension that we do without.
 UUID_OSSP = "CREATE FUNCTION uuid_generate_v4() RETURNS UUID LANGUAGE sql AS 'SELECT gen_random_uuid()';"
@@ -82,7 +84,7 @@ def test_of_many_that_migrate_at_once_one_does(database: str) -> None:
             return done
 
     async def scenario() -> None:
-        assert sorted(await asyncio.gather(*(one() for _ in range(4)))) == [[], [], [], ["0001 tables"]]
+        assert sorted(await asyncio.gather(*(one() for _ in range(4)))) == [[], [], [], STEPS]
         assert await one() == []
 
     asyncio.run(scenario())
@@ -97,7 +99,7 @@ def test_a_migration_that_fails_leaves_nothing(database: str) -> None:
             tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
             assert [row[0] for row in tables] == ["outbox"]
             await connection.execute("DROP TABLE outbox")
-            assert await migrate(connection) == ["0001 tables"]
+            assert await migrate(connection) == STEPS
 
     asyncio.run(scenario())
 

@@ -24,11 +24,15 @@ from logintel_collector.config import PostgresConfig
 from logintel_collector.stores.postgres import connected, migrate
 from logintel_collector.stores.postgres_archive import archive, whole
 from logintel_collector.stores.postgres_detached import detach_old, detach_outliers, detached
-from logintel_collector.stores.postgres_documents import COLUMNS
 from logintel_collector.stores.postgres_partitions import make_partitions
 from logintel_devstack.postgres import program
 
 TODAY = datetime.now(UTC).date()
+#: In the order of the table, which is that of the file.
+COLUMNS = (
+    "id", "source_id", "log_id", "timestamp", "level", "message", "category", "tags", "metadata", "size_bytes",
+    "processing_status", "created_at",
+)  # fmt: skip
 DAY = timedelta(days=1)
 DOCS = Path(__file__).parents[2] / "docs" / "tables.md"
 #: As docs/tables.md has it.

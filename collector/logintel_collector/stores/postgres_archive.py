@@ -22,7 +22,6 @@ import asyncpg
 import orjson
 import structlog
 
-from logintel_collector.stores.postgres_documents import COLUMNS
 from logintel_collector.stores.postgres_partitions import LOCK_WAIT
 
 #: Version of the manifest.
@@ -118,7 +117,7 @@ async def _copy(connection: asyncpg.Connection, table: str, part: _Part) -> int:
             await on_disk(lambda: part.write(block))
 
         done = await connection.copy_from_table(
-            table, output=take, columns=COLUMNS, format="csv", header=True, encoding="utf8", timeout=_LONGEST
+            table, output=take, format="csv", header=True, encoding="utf8", timeout=_LONGEST
         )
     return int(done.split()[-1])
 
