@@ -146,7 +146,10 @@ _operator = st.sampled_from(("and", "or"))
 _zero = st.sampled_from(("none", "all"))
 _edges = st.sampled_from((0, 1, 200, 200.5, "a", "m", "2026-11-20", "2026-11-21||/M", "10.0.0.1", "x"))
 _names = st.lists(
-    st.sampled_from((*FIELDS, "message^2", "m*", "parsed_fields.*", "metadata.*")), min_size=1, max_size=3
+    # Without the point: a text about one makes Elasticsearch fail.
+    st.sampled_from((*FIELDS[:-2], "nosuch", "message^2", "m*", "parsed_fields.*", "metadata.*")),
+    min_size=1,
+    max_size=3,
 )
 _simple = st.lists(
     st.sampled_from(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import Final
 
 from logintel.event import Json
 from logintel_collector.query import numerals
 from logintel_collector.query.dates import Moment, bound
 from logintel_collector.query.mapping import Field
 from logintel_collector.query.scalars import required_text
+
+_MILLIS: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Limits:
 
 def instants(limits: Limits, now: Callable[[], datetime]) -> tuple[int | Moment | None, int | Moment | None]:
     """The ends of a date range, both included."""
+    if any(isinstance(limit, int | float) for limit in (limits.low, limits.high)):
+        _check_millis(limits)
     low = high = None
     if limits.low is not None:
         text = required_text(limits.low)
@@ -52,3 +58,10 @@ def numbers(field: Field, limits: Limits) -> tuple[float | None, float | None]:
             raise ValueError(f"{value!r} is out of range for {field.type_name}")
         ends.append(numerals.beside(number, field.bits, up=low) if is_open else number)
     return ends[0], ends[1]
+
+
+def _check_millis(limits: Limits) -> None:
+    """One bound that is a number makes Elasticsearch read both as such. Raises ValueError."""
+    for limit in (limits.low, limits.high):
+        if limit is not None and not _MILLIS.fullmatch(required_text(limit)):
+            raise ValueError(f"{limit!r} is no number of milliseconds, as the other bound is")

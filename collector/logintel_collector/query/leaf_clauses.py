@@ -16,7 +16,7 @@ from logintel_collector.query.leaves import Leaves
 from logintel_collector.query.mapping import ID, Field
 from logintel_collector.query.nearness import fuzziness
 from logintel_collector.query.parameters import NEUTRAL, Body, field_value, folds, known_keys, minimum_of, number_of
-from logintel_collector.query.regexp import flags_of
+from logintel_collector.query.regexp import flags_of, matcher
 from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.tree import Everything, Exists, Node, Nothing
 
@@ -101,6 +101,7 @@ def regexp(leaves: Leaves, body: Body) -> Node:
     known = {"case_insensitive", "flags", "flags_value", "max_determinized_states"}
     name, value, options = field_value(body, "value", known)
     text, fold, flags = required_text(value), folds(options), flags_of(str(options.get("flags", "ALL")))
+    matcher(text, flags, fold=fold)  # what is wrong with it is wrong whatever the field is
     return _on(leaves, name, lambda field: leaves.regexp(field, text, flags, fold=fold))
 
 

@@ -141,7 +141,9 @@ class Leaves:
         return Regexp(field, expression, flags, fold, matcher(expression, flags, fold=fold))
 
     def like(self, field: Field, pattern: str, *, fold: bool = False) -> Node:
-        """The value (of a text field: a term) fits a pattern with `*` and `?`."""
+        """The value (of a text field: a term) fits a pattern with `*` and `?`; an empty one nothing does."""
+        if not pattern and field.kind in ("keyword", "text", "dynamic"):
+            return Nothing()
         return self._pattern(field, glob_parts(pattern), "wildcard", fold=fold)
 
     def prefix(self, field: Field, text: str, *, fold: bool = False) -> Node:

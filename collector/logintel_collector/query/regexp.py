@@ -11,6 +11,7 @@ from typing import Final
 
 from logintel_collector.query import automaton
 from logintel_collector.query.automaton import LAST, Automaton, Matcher, TooComplex
+from logintel_collector.query.case_folding import variants
 from logintel_collector.query.intervals import decimal_interval
 
 #: Elasticsearch's longest expression (index.max_regex_length).
@@ -61,8 +62,8 @@ class _Parser:
         self._at = self._depth = 0
 
     def whole(self) -> Automaton:
-        if not self._source:
-            return automaton.text("")
+        if self._source in ("", "()"):
+            return automaton.nothing() if self._fold else automaton.text("")  # so does Elasticsearch
         found = self._union()
         if self._at < len(self._source):
             raise ValueError(f"end of the regular expression expected at character {self._at + 1}")
@@ -218,8 +219,7 @@ class _Parser:
         """The code point, with those that differ in case alone."""
         if not self._fold:
             return [(code, code)]
-        char = chr(code)
-        return [(ord(same), ord(same)) for same in {char, char.lower(), char.upper()} if len(same) == 1]
+        return [(ord(same), ord(same)) for same in variants(chr(code))]
 
     def _char(self) -> str:
         self._take("\\")

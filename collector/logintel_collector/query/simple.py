@@ -145,13 +145,15 @@ class _Parser:
             self.at = start
             return
         self.at += 1
-        if self.at - 1 == start:
+        near = self.at < self.end and self.on("NEAR", self.data[self.at], "~")
+        if self.at - 1 == start and not near:
             self.operation = None
             return
         slop = 0
-        if self.at < self.end and self.on("NEAR", self.data[self.at], "~"):
-            slop = self.number() if self.at + 1 < self.end else 0
-            self.at = max(self.at, start) if self.at < self.end else self.end
+        if near and self.at + 1 == self.end:
+            self.at = self.end
+        elif near:
+            slop = self.number()
         self.add(self.terms.phrase(None, "".join(text), slop))
 
     def word(self) -> None:

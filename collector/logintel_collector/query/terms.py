@@ -109,10 +109,9 @@ class Terms:
         return self._each(field, lambda known: self.leaves.phrase(known, text, far))
 
     def wildcard(self, field: str | None, pattern: str) -> Part | None:
-        """A pattern with `*` or `?` in it; `*` alone asks whether the field exists."""
-        name = field or self.options.default
-        if pattern == "*" and name is not None:
-            return Everything() if name == "*" else self.exists(name)
+        """A pattern with `*` or `?` in it; `*` alone asks whether a field exists."""
+        if pattern == "*":
+            return Everything() if (field or self.options.default) == "*" else self._each(field, Exists)
         return self._each(field, lambda known: self.leaves.like(known, self._normal(known, pattern)))
 
     def prefix(self, field: str | None, text: str) -> Part | None:
