@@ -10,7 +10,7 @@ ELASTICSEARCH_TESTS := $(addprefix tests/collector/test_,store_elasticsearch.py 
 # Two makes in one checkout install one after the other.
 LOCKED := flock $(CURDIR)
 
-.PHONY: help run test test-elasticsearch8 lint corpus test-host faults faults-collector bench bench-collector bench-whole
+.PHONY: help run test test-long test-elasticsearch8 lint corpus test-host faults faults-collector bench bench-collector bench-whole
 .PHONY: bench-embedded bench-memory lock clean
 
 help: ## List these commands
@@ -36,6 +36,9 @@ lint: $(INSTALLED) ## ruff and mypy --strict
 corpus: $(INSTALLED) ## A corpus of real logs (CORPUS=, SAMPLES=): run each through, measure the formats
 	@CORPUS=$(CORPUS) SAMPLES=$(SAMPLES) $(BIN)/python -m pytest tests/corpus
 	@$(BIN)/python $(CORPUS)/score.py --logintel $(BIN)/logintel
+
+test-long: $(INSTALLED) ## The tests that kill or starve servers for minutes
+	@$(BIN)/python -m pytest -m long
 
 test-host: $(INSTALLED) ## The tests that change the host or need Debian's packages: full disks, other users, PgBouncer. As root, on a machine you can lose
 	@$(BIN)/python -m pytest tests/host

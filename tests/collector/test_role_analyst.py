@@ -232,6 +232,7 @@ def test_events_become_metrics_on_the_topic_and_in_the_index(
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_two_analysts_share_the_work_and_a_killed_one_is_followed(kafka: str, elasticsearch: str) -> None:
     """kill -9 at any moment: between results and what is remembered too. Nothing is missing and nothing counted twice."""
 

@@ -488,6 +488,7 @@ def test_an_index_that_is_deleted_meanwhile_is_made_anew(config: ElasticsearchCo
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_is_waited_for_and_sent_less(
     config: ElasticsearchConfig, devstack: Stack, elasticsearch_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from logintel_devstack.stack import Stack
 
 COMMAND = [sys.executable, "-m", "logintel"]
 #: What differs between two readings of the same bytes.
-_OF_A_READING = {"log_id", "created_at"}
+_OF_A_READING = {"log_id", "created_at", "latency_ms"}
 
 
 def comparable(documents: Iterable[dict[str, Any]]) -> list[str]:

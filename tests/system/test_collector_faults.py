@@ -15,6 +15,7 @@ COURSE = Course(events=3000, seed=31, seconds=7, pauses=(0.1, 0.8), lasting=(0.2
 
 
 # The members of a rebalance storm go without a word, in the midst of connecting too.
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_what_was_sent_through_faults_is_stored_once_or_is_a_dead_letter(tmp_path: Path, devstack: Stack) -> None:
     """Also what no one should send, which users of peers find to stop a whole pipeline."""

@@ -34,6 +34,8 @@ from logintel_collector.stores.elasticsearch_indices import ANALYTICS, is_set_up
 
 #: The partition whose owner looks.
 _LOOKING: Final = 0
+#: Seconds between looks at whether it need not rest any more.
+_LOOK_EVERY: Final = 0.2
 _log = structlog.get_logger(__name__)
 
 
@@ -127,9 +129,16 @@ class AnalystRole(GroupRole):
                 since = self.progress.now()
                 looked = await analyst.look()
                 self._count(looked, state.values.overflowed, since)
-                await asyncio.sleep(looked.rest(self.progress.now() - since))
+                await self._rest(looked.rest(self.progress.now() - since))
         finally:
             await asyncio.shield(asyncio.ensure_future(sink.close()))
+
+    async def _rest(self, seconds: float) -> None:
+        until = self.progress.now() + seconds
+        while True:
+            await asyncio.sleep(max(0.0, min(until - self.progress.now(), _LOOK_EVERY)))
+            if self.progress.awaited or self.progress.now() >= until:
+                return
 
     def _count(self, looked: Looked, overflowed: int, since: float) -> None:
         self.looks += 1

@@ -20,6 +20,7 @@ class Progress:
     lag      those that waited when it last looked; None: it did not look yet
     trouble  what keeps it from working, for a person; None: nothing
     tries    starts that failed
+    awaited  whether a run that ends waits for the role to catch up: it need not rest any more
     gaps     how often records were gone from the bus before they were read, and how many those were, as far as known
     """
 
@@ -27,6 +28,7 @@ class Progress:
     lag: int | None = None
     trouble: str | None = None
     tries: int = 0
+    awaited: bool = False
     gaps: int = 0
     gap_records: int = 0
     _looks: int = field(default=0, repr=False)

@@ -94,6 +94,7 @@ def reason(error: BaseException) -> str:
 async def _until_caught_up(roles: Sequence[Role], stop: asyncio.Event) -> None:
     for role in roles:
         since = role.progress.now()
+        role.progress.awaited = True
         got_on = _Patience()
         while not (stop.is_set() or role.progress.caught_up_since(since)):
             got_on.look(role)
