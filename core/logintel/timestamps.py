@@ -146,7 +146,7 @@ class Clock:
 
     def _stamp(self, match: re.Match[str]) -> str | None:
         """The fraction goes on as text; the rest of the stamp, its second, is worked out once."""
-        start, end = match.span("f")
+        start, end = match.span("f") if "f" in match.re.groupindex else (-1, -1)  # a layout may end with minutes
         if start < 0:
             key, fraction = match.group(), ""
         else:

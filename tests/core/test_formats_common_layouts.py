@@ -105,3 +105,10 @@ def test_common_lines_are_written(make: type[Format], line: str) -> None:
     log_ids = identify(b"s" * 16, counted(0, "ab")).log_ids
     entries = make().write([line, line], log_ids, READING, Encoder(ENVELOPE))
     assert isinstance(entries[1], bytes)
+
+
+def test_a_stamp_that_ends_with_its_minutes_stops_nothing() -> None:
+    """It is read where it is the whole value; where something stands behind it, the text stays as it is."""
+    lines = ['{"ts": "2026-03-02 08:00", "msg": "low"}', '{"ts": "2026-03-02 08:00 :00,020", "msg": "low"}']
+    stamps = [event.timestamp for event in JsonFormat().decode(lines, READING) if isinstance(event, Event)]
+    assert stamps == ["2026-03-02T08:00:00.000000Z", None]

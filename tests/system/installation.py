@@ -33,8 +33,17 @@ _OF_A_READING = {"log_id", "created_at", "latency_ms"}
 
 
 def comparable(documents: Iterable[dict[str, Any]]) -> list[str]:
-    """Documents without what a reading gives them, in an order of their own."""
-    return sorted(json.dumps({k: v for k, v in d.items() if k not in _OF_A_READING}, sort_keys=True) for d in documents)
+    """Documents without what a reading gives them, in an order of their own.
+
+    What an index moved to `overflow` is put back: that depends on what else is in it.
+    """
+    whole = (_joined({k: v for k, v in d.items() if k != "overflow"}, d.get("overflow", {})) for d in documents)
+    return sorted(json.dumps({k: v for k, v in d.items() if k not in _OF_A_READING}, sort_keys=True) for d in whole)
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    both = {key: _joined(one[key], other[key]) for key in one.keys() & other.keys()}
+    return {**one, **other, **both}
 
 
 @dataclass
