@@ -187,6 +187,7 @@ def scene(debian: Server, bouncer: Bouncer, database: str, collectors: Collector
     return Scene(debian, bouncer, database, collectors)
 
 
+@pytest.mark.long
 def test_nothing_is_lost_or_doubled_behind_pgbouncer(kafka: str, scene: Scene) -> None:
     """Killed one after the other, each at work: a collector, PgBouncer, PostgreSQL, all of its connections."""
     scene.collectors.start(EVERYTHING)
