@@ -7,6 +7,7 @@ They fit a whole value or term. `^` and `$` are literal; `~` complement, `&` int
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from logintel_collector.query import automaton
@@ -41,8 +42,12 @@ def flags_of(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@lru_cache(maxsize=1024)
 def matcher(expression: str, flags: frozenset[str], *, fold: bool = False) -> Matcher:
-    """What runs it; `fold`: upper and lower case are the same. Raises ValueError where Elasticsearch refuses it."""
+    """What runs it, shared by all who ask for the same; `fold`: upper and lower case are the same.
+
+    Raises ValueError where Elasticsearch refuses it.
+    """
     if len(expression) > MAX_LENGTH:
         raise ValueError(f"a regular expression of {len(expression)} characters: at most {MAX_LENGTH} are allowed")
     try:

@@ -5,7 +5,6 @@ All raise ValueError.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -26,6 +25,8 @@ from logintel_collector.query.scalars import required_text, truth
 from logintel_collector.query.tree import Node, Nothing, any_of
 
 Kind: TypeAlias = Literal["best_fields", "most_fields", "cross_fields", "phrase", "phrase_prefix", "bool_prefix"]
+_KINDS: Final[dict[str, Kind]] = {kind: kind for kind in get_args(Kind)}
+_NOTHING: Final = Nothing()
 #: Parameters that bound how many terms of an index are tried. A stream has no index: it tries all.
 _EXPANSION: Final = {"max_expansions", "fuzzy_rewrite"}
 _WORDS: Final = {
@@ -48,7 +49,7 @@ class Wording:
 
     required  all of them (operator and)
     minimum   minimum_should_match
-    empty     what stands for a text without words; None: it is left out
+    empty     what stands for a text without words
     fuzzy     None: exactly
     slop      of a phrase
     lenient   a field that cannot have such a value has none; else it is an error
@@ -56,13 +57,13 @@ class Wording:
 
     required: bool = False
     minimum: int | str | None = None
-    empty: Node | None = None
+    empty: Node = _NOTHING
     fuzzy: Fuzziness | None = None
     slop: int = 0
     lenient: bool = False
 
-    def node(self, leaves: Leaves, field: Field, text: str, kind: Kind = "best_fields") -> Node | None:
-        """What the text asks of one field; None: nothing, and it is to be left out. Raises ValueError."""
+    def node(self, leaves: Leaves, field: Field, text: str, kind: Kind = "best_fields") -> Node:
+        """What the text asks of one field. Raises ValueError."""
         try:
             if kind in ("phrase", "phrase_prefix"):
                 return leaves.phrase(field, text, self.slop, prefix=kind == "phrase_prefix") or self.empty
@@ -77,7 +78,7 @@ class Wording:
             raise
         return self.joined(words)
 
-    def joined(self, words: list[Node]) -> Node | None:
+    def joined(self, words: list[Node]) -> Node:
         """The words as one node."""
         if len(words) < 2:
             return words[0] if words else self.empty
@@ -105,23 +106,13 @@ def multi_match(leaves: Leaves, body: Body) -> Node:
     if "query" not in body:
         raise ValueError("expected query, a text")
     text, kind = required_text(body["query"]), kind_of(body)
-    wording = wording_of(body)
-    fields_given = body.get("fields", [])
-    names = field_names({"fields": [fields_given] if isinstance(fields_given, str) else fields_given})
-    if not names:
-        names = list(leaves.mapping.default_fields)
-        wording = wording_of({"lenient": names == ["*"], **body})
+    given = body.get("fields", [])
+    names = field_names({"fields": [given] if isinstance(given, str) else given}) or leaves.mapping.default_fields
+    wording = wording_of(body if given else {"lenient": names == ("*",), **body})
     fields = [field for name in names for field in leaves.fields(name)]
     if kind == "cross_fields":
         return across(leaves, fields, text, wording)
-    return any_field(fields, lambda field: wording.node(leaves, field, text, kind)) or wording.empty or Nothing()
-
-
-def any_field(fields: Iterable[Field], make: Callable[[Field], Node | None]) -> Node | None:
-    """Any of the fields has what is asked for; None where all of them are left out. No field has nothing."""
-    known = list(fields)
-    nodes = [node for node in map(make, known) if node is not None]
-    return any_of(nodes) if nodes or not known else None
+    return any_of(wording.node(leaves, field, text, kind) for field in fields)
 
 
 def field_names(body: Body) -> list[str]:
@@ -152,7 +143,7 @@ def _one_field(leaves: Leaves, body: Body, known: set[str], kind: Kind) -> Node:
     name, value, options = field_value(body, "query", known)
     text, wording = required_text(value), wording_of(options)
     field = leaves.field(name)
-    return Nothing() if field is None else wording.node(leaves, field, text, kind) or Nothing()
+    return Nothing() if field is None else wording.node(leaves, field, text, kind)
 
 
 def across(leaves: Leaves, fields: list[Field], text: str, wording: Wording) -> Node:
@@ -163,12 +154,10 @@ def across(leaves: Leaves, fields: list[Field], text: str, wording: Wording) -> 
     for field in fields:
         view = leaves.analyzed(field)
         groups.setdefault(view and view.analyzer, []).append(field)
-    nodes = [_in_any(leaves, group, text, wording) for group in groups.values()]
-    kept = [node for node in nodes if node is not None]
-    return any_of(kept) if kept or not fields else wording.empty or Nothing()
+    return any_of(_in_any(leaves, group, text, wording) for group in groups.values())
 
 
-def _in_any(leaves: Leaves, fields: list[Field], text: str, wording: Wording) -> Node | None:
+def _in_any(leaves: Leaves, fields: list[Field], text: str, wording: Wording) -> Node:
     columns = []
     for field in fields:
         try:
@@ -182,10 +171,9 @@ def _in_any(leaves: Leaves, fields: list[Field], text: str, wording: Wording) ->
 def kind_of(body: Body) -> Kind:
     """Parameter `type`. Raises ValueError."""
     name = str(body.get("type", "best_fields")).lower()
-    for kind in get_args(Kind):
-        if name == kind:
-            return kind  # type: ignore[no-any-return]
-    raise ValueError(f"type {name!r} is unknown: expected {', '.join(get_args(Kind))}")
+    if name not in _KINDS:
+        raise ValueError(f"type {name!r} is unknown: expected {', '.join(_KINDS)}")
+    return _KINDS[name]
 
 
 def _without_boost(name: str) -> str:

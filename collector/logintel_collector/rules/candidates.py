@@ -17,22 +17,7 @@ from logintel.event import Json
 from logintel_collector.query.analysis import lower
 from logintel_collector.query.mapping import Field
 from logintel_collector.query.reading import Source, text_of
-from logintel_collector.query.tree import (
-    AllOf,
-    AnyOf,
-    Between,
-    DateIn,
-    Exists,
-    Flag,
-    Fuzzy,
-    Like,
-    Node,
-    Nothing,
-    NumberIn,
-    OneOf,
-    Phrase,
-    Regexp,
-)
+from logintel_collector.query.tree import AllOf, AnyOf, Leaf, Like, Node, Nothing, OneOf, Phrase
 
 #: Characters of the piece by which a text is looked up.
 GRAM: Final = 4
@@ -93,14 +78,12 @@ def witnesses(tree: Node) -> frozenset[Witness] | None:
         known = [each for each in sets if each is not None]
         return frozenset().union(*known) if len(known) == len(sets) else None
     if isinstance(tree, OneOf):
-        return (
-            frozenset(_value(tree.field, value) for value in tree.values) if _has_values(tree.field) else _terms(tree)
-        )
+        return _one_of(tree)
     if isinstance(tree, Phrase):
         return _of_texts(tree.field, [term for term, _ in tree.terms])
     if isinstance(tree, Like):
         return _of_texts(tree.field, ["".join(char or "\n" for char in part) for part in tree.parts])
-    if isinstance(tree, Between | DateIn | Exists | Flag | Fuzzy | NumberIn | Regexp):
+    if isinstance(tree, Leaf):
         return frozenset({Presence(".".join(tree.field.source))})
     return None
 
@@ -110,19 +93,11 @@ def _worth(found: frozenset[Witness]) -> tuple[int, int]:
     return min((witness.weight for witness in found), default=1000), -len(found)
 
 
-def _has_values(known: Field) -> bool:
-    return known.kind == "keyword"
-
-
-def _value(known: Field, value: str) -> Witness:
-    return Value(".".join(known.source), lower(value))
-
-
-def _terms(leaf: OneOf) -> frozenset[Witness]:
-    found: set[Witness] = set()
-    for value in leaf.values:
-        found |= _of_texts(leaf.field, [value])
-    return frozenset(found)
+def _one_of(leaf: OneOf) -> frozenset[Witness]:
+    if leaf.field.kind == "keyword":
+        path = ".".join(leaf.field.source)
+        return frozenset(Value(path, lower(value)) for value in leaf.values)
+    return frozenset().union(*(_of_texts(leaf.field, [value]) for value in leaf.values))
 
 
 def _of_texts(known: Field, texts: Iterable[str]) -> frozenset[Witness]:
