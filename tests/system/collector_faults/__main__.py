@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import secrets
-import shutil
 import sys
-import tempfile
-from pathlib import Path
+
+from long_run import add_arguments, directory_of, ended
 
 from collector_faults.bench import Course, Outcome, run
 
@@ -19,26 +16,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20.0, help="of faults (default: %(default)s)")
     parser.add_argument("--events", type=int, help="in all (default: 100 a second)")
     parser.add_argument("--poisons", type=int, default=3, help="of each kind (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of all that is drawn")
-    parser.add_argument("--dir", type=Path, help="where the run keeps everything (default: a temporary directory)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="add the outcome to FILE, as one line")
+    add_arguments(parser)
     args = parser.parse_args()
-    directory = args.dir or Path(tempfile.mkdtemp(prefix="collector-faults-"))
-    directory.mkdir(exist_ok=True, parents=True)
-    directory.chmod(0o755)  # the servers run as another user where root starts them
+    directory = directory_of(args, "collector-faults-")
     events = args.events or int(6000 * args.minutes)
     print(f"seed {args.seed}, {events:,} events in {args.minutes:g} minutes, in {directory}", flush=True)
     course = Course(events, args.seed, 60 * args.minutes, (0.5, 15.0), (0.3, 25.0), args.poisons, restarts=True)
     outcome = run(directory, course)
-    print(outcome.report())
-    if args.json:
-        with args.json.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(_told(args.seed, outcome)) + "\n")
-    if not outcome.clean:
-        print(f"FAILED: seed {args.seed}; everything is in {directory}, the faults with their times in faults.log")
-        return 1
-    shutil.rmtree(directory)
-    return 0
+    return ended(args, directory, outcome, _told(args.seed, outcome))
 
 
 def _told(seed: int, outcome: Outcome) -> dict[str, object]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import secrets
-import shutil
 import sys
-import tempfile
-from pathlib import Path
+
+from long_run import add_arguments, directory_of, ended
 
 from faults.bench import Course, Outcome, run
 
@@ -20,26 +17,14 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=30.0, help="over which they are written (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of all that is drawn")
     parser.add_argument("--workers", type=int, default=2, help="processes of the agent (default: %(default)s)")
-    parser.add_argument("--dir", type=Path, help="where the run keeps everything (default: a temporary directory)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="add the outcome to FILE, as one line")
+    add_arguments(parser)
     args = parser.parse_args()
-    directory = args.dir or Path(tempfile.mkdtemp(prefix="faults-"))
-    directory.mkdir(exist_ok=True, parents=True)
-    directory.chmod(0o755)  # the broker runs as another user where root starts it
+    directory = directory_of(args, "faults-")
     print(f"seed {args.seed}, {args.lines:,} lines in {args.minutes:g} minutes, in {directory}", flush=True)
     course = Course(args.lines, args.seed, 60 * args.minutes, (0.5, 8.0), (0.2, 40.0), 8.0, 5, args.workers)
     outcome = run(directory, course)
-    print(outcome.report())
-    if args.json:
-        with args.json.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(_told(args.seed, outcome)) + "\n")
-    if not outcome.clean:
-        print(f"FAILED: seed {args.seed}; everything is in {directory}, the faults with their times in faults.log")
-        return 1
-    shutil.rmtree(directory)
-    return 0
+    return ended(args, directory, outcome, _told(args.seed, outcome))
 
 
 def _told(seed: int, outcome: Outcome) -> dict[str, object]:
