@@ -32,6 +32,7 @@ from logintel_collector.config import CollectorConfig, PostgresConfig
 from logintel_collector.rules.loading import load_rules
 from logintel_collector.stores.postgres import connected
 from logintel_collector.stores.postgres_partitions import make_partitions
+from logintel_devstack.stack import Stack
 
 #: Seconds that anything may take on a machine that is busy.
 PATIENCE: Final = 180.0
@@ -76,6 +77,14 @@ class Collectors:
     @property
     def log(self) -> Path:
         return self.directory / "collector.log"
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[str]:
+    """One of its own: these tests count all that is on the topics."""
+    stack = Stack(tmp_path / "devstack")
+    yield stack.up(["kafka"])["kafka"]
+    stack.down()
 
 
 @pytest.fixture
@@ -187,7 +196,6 @@ def scene(debian: Server, bouncer: Bouncer, database: str, collectors: Collector
     return Scene(debian, bouncer, database, collectors)
 
 
-@pytest.mark.long
 def test_nothing_is_lost_or_doubled_behind_pgbouncer(kafka: str, scene: Scene) -> None:
     """Killed one after the other, each at work: a collector, PgBouncer, PostgreSQL, all of its connections."""
     scene.collectors.start(EVERYTHING)
